@@ -1,0 +1,10 @@
+//! Floor 0: the plain types that every other floor speaks in. No I/O, no formats but serde's.
+
+pub(crate) mod annotation;
+pub(crate) mod coverage;
+pub(crate) mod node_id;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod shard;
+pub(crate) mod shard_manifest;
+pub(crate) mod verdict;

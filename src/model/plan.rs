@@ -1,0 +1,194 @@
+//! The plan: the immutable assignment of a suite to shards.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::node_id::NodeId;
+use super::shard::Shard;
+
+pub(crate) const PLAN_VERSION: u32 = 1;
+
+/// `plan.json`. Written once, read by every shard and by publish; never recomputed in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) version: u32,
+    /// sha256 in hex of the plan without `digest` and `created_at`.
+    pub(crate) digest: String,
+    pub(crate) suite: String,
+    /// `PYTHONHASHSEED` of every shard, so that ids made from sets are the same in all of them.
+    pub(crate) hash_seed: u32,
+    pub(crate) shards: Vec<PlannedShard>,
+    /// Test files, relative to the folder the plan was made in, with `/`.
+    pub(crate) files: BTreeMap<String, Shard>,
+    /// Only the tests of files that are cut. A key is a node id, or the id of a function or class
+    /// with everything below it.
+    pub(crate) tests: BTreeMap<NodeId, Shard>,
+    /// RFC 3339, for people.
+    pub(crate) created_at: String,
+    pub(crate) inputs: PlanInputs,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlannedShard {
+    pub(crate) shard: Shard,
+    /// `None` where nothing is known about durations.
+    pub(crate) predicted_seconds: Option<f64>,
+    pub(crate) files: usize,
+    /// Test functions seen in the sources or in the history: an estimate, not a promise.
+    pub(crate) tests: usize,
+}
+
+/// What the plan was made from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlanInputs {
+    pub(crate) history: Option<String>,
+    pub(crate) target_seconds: Option<f64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    #[error("it is not a plan: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("it is a plan of version {0}, this program reads version {PLAN_VERSION}: use the same release for plan, run and publish")]
+    Version(u64),
+    #[error("its digest does not fit its content: the plan was changed after it was made")]
+    Digest,
+}
+
+impl Plan {
+    /// Reads a plan and checks its version and digest.
+    pub(crate) fn from_json(bytes: &[u8]) -> Result<Self, PlanError> {
+        let value: serde_json::Value = serde_json::from_slice(bytes)?;
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version != u64::from(PLAN_VERSION) => {
+                return Err(PlanError::Version(version));
+            }
+            _ => {}
+        }
+        let plan: Self = serde_json::from_value(value)?;
+        if plan.digest != plan.computed_digest() {
+            return Err(PlanError::Digest);
+        }
+        Ok(plan)
+    }
+
+    /// Closes a plan: everything but the digest and the time is covered by the digest.
+    pub(crate) fn seal(mut self) -> Self {
+        self.digest = self.computed_digest();
+        self
+    }
+
+    pub(crate) fn computed_digest(&self) -> String {
+        let body = Self {
+            digest: String::new(),
+            created_at: String::new(),
+            ..self.clone()
+        };
+        let canonical = serde_json::to_vec(&body).expect("a plan is always JSON");
+        hex(&Sha256::digest(canonical))
+    }
+
+    pub(crate) fn total(&self) -> u16 {
+        u16::try_from(self.shards.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The rule of ownership, the same in the plugin: the longest planned prefix of the node id,
+    /// else its file, else a hash of the file.
+    ///
+    /// `file` is relative to the folder the plan was made in.
+    pub(crate) fn owner(&self, id: &NodeId, file: &str) -> Shard {
+        self.owner_in_cut_file(id)
+            .or_else(|| self.files.get(file).copied())
+            .unwrap_or_else(|| self.hashed_owner(file))
+    }
+
+    fn owner_in_cut_file(&self, id: &NodeId) -> Option<Shard> {
+        if self.tests.is_empty() {
+            return None;
+        }
+        let mut key = id.clone();
+        loop {
+            if let Some(shard) = self.tests.get(&key) {
+                return Some(*shard);
+            }
+            let function = key.function();
+            let parent = if function.len() < key.as_str().len() {
+                function.to_owned()
+            } else {
+                let (parent, _) = key.as_str().rsplit_once("::")?;
+                parent.to_owned()
+            };
+            if parent.len() <= key.file().len() {
+                return None;
+            }
+            key = NodeId::new(parent);
+        }
+    }
+
+    /// First eight bytes of the path's sha256, big endian, modulo the number of shards.
+    fn hashed_owner(&self, file: &str) -> Shard {
+        let digest = Sha256::digest(file.as_bytes());
+        let number = digest[..8].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        let index = u16::try_from(number % u64::from(self.total().max(1))).unwrap_or(0);
+        Shard::new(index + 1, self.total().max(1)).expect("an index below the total")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn plan(total: u16) -> Plan {
+        Plan {
+            version: PLAN_VERSION,
+            digest: String::new(),
+            suite: "pytest".into(),
+            hash_seed: 7,
+            shards: Shard::all(total)
+                .map(|shard| PlannedShard { shard, predicted_seconds: None, files: 0, tests: 0 })
+                .collect(),
+            files: BTreeMap::new(),
+            tests: BTreeMap::new(),
+            created_at: "2026-01-01T00:00:00Z".into(),
+            inputs: PlanInputs::default(),
+        }
+    }
+
+    fn shard(text: &str) -> Shard {
+        text.parse().expect("a shard")
+    }
+
+    #[test]
+    fn every_id_has_one_owner() {
+        let mut plan = plan(3);
+        plan.files.insert("a.py".into(), shard("2/3"));
+        plan.tests.insert(NodeId::new("a.py::TestX::test_y"), shard("3/3"));
+        let owner = |id: &str| plan.owner(&NodeId::new(id), "a.py").to_string();
+        assert_eq!(owner("a.py::TestX::test_y[1]"), "3/3");
+        assert_eq!(owner("a.py::TestX::test_y"), "3/3");
+        assert_eq!(owner("a.py::TestX::test_z"), "2/3");
+        let unknown = plan.owner(&NodeId::new("new.py::test"), "new.py");
+        assert_eq!(unknown, plan.owner(&NodeId::new("new.py::other"), "new.py"));
+    }
+
+    #[test]
+    fn a_changed_plan_is_refused() {
+        let sealed = plan(2).seal();
+        let text = serde_json::to_string(&sealed).expect("JSON");
+        assert!(Plan::from_json(text.as_bytes()).is_ok());
+        let changed = text.replace("\"hash_seed\":7", "\"hash_seed\":8");
+        assert!(matches!(Plan::from_json(changed.as_bytes()), Err(PlanError::Digest)));
+        let newer = text.replace("\"version\":1", "\"version\":2");
+        assert!(matches!(Plan::from_json(newer.as_bytes()), Err(PlanError::Version(2))));
+    }
+}
