@@ -30,8 +30,16 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
     let mut warnings = Vec::new();
     for result in results {
         let Some(log) = &result.log else { continue };
-        for case in log.finished.iter().chain(&log.unfinished).chain(&log.not_run) {
-            let case = TestCase { shard: Some(result.shard), ..case.clone() };
+        for case in log
+            .finished
+            .iter()
+            .chain(&log.unfinished)
+            .chain(&log.not_run)
+        {
+            let case = TestCase {
+                shard: Some(result.shard),
+                ..case.clone()
+            };
             match cases.get_mut(&case.id) {
                 None => {
                     cases.insert(case.id.clone(), (case, vec![result.shard]));
@@ -65,7 +73,15 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
             shard_run(planned.shard, planned.predicted_seconds, result, &cases)
         })
         .collect();
-    Merged { report: Report { suite: plan.suite.clone(), cases, shards, warnings }, run_twice }
+    Merged {
+        report: Report {
+            suite: plan.suite.clone(),
+            cases,
+            shards,
+            warnings,
+        },
+        run_twice,
+    }
 }
 
 fn shard_run(
@@ -78,7 +94,9 @@ fn shard_run(
     let log = result.and_then(|result| result.log.as_ref());
     let sessions = || log.iter().flat_map(|log| &log.sessions);
     let first = sessions().map(|session| session.started).reduce(f64::min);
-    let last = sessions().filter_map(|session| session.end.map(|(at, _)| at)).reduce(f64::max);
+    let last = sessions()
+        .filter_map(|session| session.end.map(|(at, _)| at))
+        .reduce(f64::max);
     ShardRun {
         shard,
         attempt: manifest.map_or(1, |manifest| manifest.attempt),
@@ -93,6 +111,9 @@ fn shard_run(
 /// The command's own status where somebody waited for it, else what pytest said last.
 pub(crate) fn exit_status(result: Option<&ShardResult>) -> Option<i32> {
     let result = result?;
-    let told = result.manifest.as_ref().and_then(|manifest| manifest.exit_status);
+    let told = result
+        .manifest
+        .as_ref()
+        .and_then(|manifest| manifest.exit_status);
     told.or_else(|| result.log.as_ref().and_then(ShardLog::exit_status))
 }

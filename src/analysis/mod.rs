@@ -1,4 +1,5 @@
 //! From what the shards said to one report and its verdict. Pure.
 
+pub(crate) mod history;
 pub(crate) mod merge;
 pub(crate) mod verdict;

@@ -37,20 +37,31 @@ pub(crate) fn decide(
         match results.iter().find(|result| result.shard == planned.shard) {
             None => reasons.push(Reason::ShardMissing {
                 shard: planned.shard,
-                job_result: failed_jobs().next().map(|(job, result)| format!("{job}: {result}")),
+                job_result: failed_jobs()
+                    .next()
+                    .map(|(job, result)| format!("{job}: {result}")),
             }),
             Some(result) => reasons.extend(shard_reasons(plan, result)),
         }
     }
     for (id, shards) in &merged.run_twice {
-        reasons.push(Reason::RunTwice { id: id.clone(), shards: shards.clone() });
+        reasons.push(Reason::RunTwice {
+            id: id.clone(),
+            shards: shards.clone(),
+        });
     }
     let totals = merged.report.totals();
     if totals.failed + totals.error > 0 {
-        reasons.push(Reason::TestsFailed { failed: totals.failed, errors: totals.error });
+        reasons.push(Reason::TestsFailed {
+            failed: totals.failed,
+            errors: totals.error,
+        });
     }
     for (job, result) in failed_jobs() {
-        reasons.push(Reason::JobFailed { job: job.clone(), result: result.clone() });
+        reasons.push(Reason::JobFailed {
+            job: job.clone(),
+            result: result.clone(),
+        });
     }
     reasons.extend(coverage_reason(results, coverage));
     if totals.finished() == 0 && !reasons.iter().any(Reason::is_loss) {
@@ -70,8 +81,16 @@ fn shard_reasons(plan: &Plan, result: &ShardResult) -> Vec<Reason> {
     }
     let Some(log) = log else {
         return vec![match interrupted {
-            Some(detail) => Reason::ShardCrashed { shard, detail, running: Vec::new(), not_run: 0 },
-            None => Reason::PluginNotLoaded { shard, exit_status: exit_status(Some(result)) },
+            Some(detail) => Reason::ShardCrashed {
+                shard,
+                detail,
+                running: Vec::new(),
+                not_run: 0,
+            },
+            None => Reason::PluginNotLoaded {
+                shard,
+                exit_status: exit_status(Some(result)),
+            },
         }];
     };
     let mut reasons: Vec<Reason> = log
@@ -101,14 +120,29 @@ fn shard_reasons(plan: &Plan, result: &ShardResult) -> Vec<Reason> {
             not_run: ids(&log.not_run),
         });
     }
-    reasons.extend(unexplained_exit(shard, exit_status(Some(result)), log, &reasons));
+    reasons.extend(unexplained_exit(
+        shard,
+        exit_status(Some(result)),
+        log,
+        &reasons,
+    ));
     reasons
 }
 
 fn foreign_digest(plan: &Plan, result: &ShardResult) -> Option<String> {
-    let told = result.manifest.as_ref().map(|manifest| &manifest.plan_digest);
-    let ran = result.log.iter().flat_map(|log| &log.sessions).map(|session| &session.digest);
-    told.into_iter().chain(ran).find(|digest| **digest != plan.digest).cloned()
+    let told = result
+        .manifest
+        .as_ref()
+        .map(|manifest| &manifest.plan_digest);
+    let ran = result
+        .log
+        .iter()
+        .flat_map(|log| &log.sessions)
+        .map(|session| &session.digest);
+    told.into_iter()
+        .chain(ran)
+        .find(|digest| **digest != plan.digest)
+        .cloned()
 }
 
 fn ended_without_a_word(result: &ShardResult) -> String {
@@ -133,7 +167,12 @@ fn unexplained_exit(
         pytest_exit::TESTS_FAILED => failed || !reasons.is_empty(),
         pytest_exit::INTERRUPTED | pytest_exit::INTERNAL_ERROR => !reasons.is_empty(),
         // A status of the command around pytest, such as make's 2, after failing tests.
-        _ => failed || reasons.iter().any(|reason| matches!(reason, Reason::ShardCrashed { .. })),
+        _ => {
+            failed
+                || reasons
+                    .iter()
+                    .any(|reason| matches!(reason, Reason::ShardCrashed { .. }))
+        }
     };
     let said = log.interruptions.last().map(|text| last_line(text));
     (!explained).then(|| Reason::PytestFailed {
@@ -146,7 +185,9 @@ fn unexplained_exit(
 /// pytest-cov's `--cov-fail-under`, which only the merged result can judge.
 fn coverage_reason(results: &[ShardResult], coverage: Option<&Coverage>) -> Option<Reason> {
     let logs = results.iter().filter_map(|result| result.log.as_ref());
-    let wanted = logs.filter_map(|log| log.coverage_fail_under).reduce(f64::max)?;
+    let wanted = logs
+        .filter_map(|log| log.coverage_fail_under)
+        .reduce(f64::max)?;
     let percent = coverage?.totals().percent();
     (percent < wanted).then(|| Reason::BelowThreshold {
         what: format!("coverage is {percent:.2} %, below the {wanted} % of --cov-fail-under"),
@@ -154,7 +195,12 @@ fn coverage_reason(results: &[ShardResult], coverage: Option<&Coverage>) -> Opti
 }
 
 fn last_line(text: &str) -> String {
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
+    text.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -190,9 +236,14 @@ mod tests {
     }
 
     fn items(ids: &[&str]) -> String {
-        let items: Vec<String> =
-            ids.iter().map(|id| format!(r#"{{"id":"{id}","file":"a.py"}}"#)).collect();
-        format!("{{\"e\":\"items\",\"at\":1,\"seconds\":0,\"items\":[{}]}}\n", items.join(","))
+        let items: Vec<String> = ids
+            .iter()
+            .map(|id| format!(r#"{{"id":"{id}","file":"a.py"}}"#))
+            .collect();
+        format!(
+            "{{\"e\":\"items\",\"at\":1,\"seconds\":0,\"items\":[{}]}}\n",
+            items.join(",")
+        )
     }
 
     fn test(id: &str, outcome: &str) -> String {
@@ -208,7 +259,10 @@ mod tests {
     }
 
     fn decided(plan: &Plan, results: &[ShardResult], jobs: &[(&str, &str)]) -> Verdict {
-        let jobs = jobs.iter().map(|(job, result)| ((*job).into(), (*result).into())).collect();
+        let jobs = jobs
+            .iter()
+            .map(|(job, result)| ((*job).into(), (*result).into()))
+            .collect();
         decide(plan, results, &merge(plan, results), None, &jobs)
     }
 
@@ -244,14 +298,18 @@ mod tests {
     fn is_red_for_a_test_that_ran_in_two_shards() {
         let one = items(&["a"]) + &test("a", "passed") + END;
         let verdict = two_shards(&one, &one);
-        assert!(matches!(&verdict.reasons[..], [Reason::RunTwice { shards, .. }] if shards.len() == 2));
+        assert!(
+            matches!(&verdict.reasons[..], [Reason::RunTwice { shards, .. }] if shards.len() == 2)
+        );
     }
 
     #[test]
     fn is_red_for_a_test_that_was_collected_and_never_run() {
         let one = items(&["a", "b"]) + &test("a", "passed") + END;
         let verdict = two_shards(&one, &(items(&[]) + &end(5)));
-        assert!(matches!(&verdict.reasons[..], [Reason::TestsLost { not_run, .. }] if not_run.len() == 1));
+        assert!(
+            matches!(&verdict.reasons[..], [Reason::TestsLost { not_run, .. }] if not_run.len() == 1)
+        );
     }
 
     #[test]

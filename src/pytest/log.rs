@@ -65,13 +65,19 @@ impl ShardLog {
     pub(crate) fn read(input: impl BufRead) -> std::io::Result<Self> {
         let mut reader = LogReader::default();
         let unreadable_lines = events::read(input, |event| reader.take(event))?;
-        Ok(Self { unreadable_lines, ..reader.finish() })
+        Ok(Self {
+            unreadable_lines,
+            ..reader.finish()
+        })
     }
 
     /// The exit status that explains the shard best: the first one that is not a success.
     pub(crate) fn exit_status(&self) -> Option<i32> {
         let mut ends = self.sessions.iter().filter_map(|session| session.end);
-        ends.clone().map(|(_, exit)| exit).find(|exit| *exit != 0).or(ends.next().map(|_| 0))
+        ends.clone()
+            .map(|(_, exit)| exit)
+            .find(|exit| *exit != 0)
+            .or(ends.next().map(|_| 0))
     }
 
     /// Whether every session came to its end.
@@ -122,7 +128,15 @@ impl Phases {
 impl LogReader {
     fn take(&mut self, event: Event) {
         match event {
-            Event::Session { shard, digest, at, pytest, python, cov_fail_under, .. } => {
+            Event::Session {
+                shard,
+                digest,
+                at,
+                pytest,
+                python,
+                cov_fail_under,
+                ..
+            } => {
                 let wanted = [self.log.coverage_fail_under, cov_fail_under];
                 self.log.coverage_fail_under = wanted.into_iter().flatten().reduce(f64::max);
                 self.log.sessions.push(Session {
@@ -135,15 +149,27 @@ impl LogReader {
                     collection_seconds: 0.0,
                 });
             }
-            Event::CollectError { what, message, text, path, line } => {
+            Event::CollectError {
+                what,
+                message,
+                text,
+                path,
+                line,
+            } => {
                 let location = location(path, line);
-                self.log.collect_errors.push(CollectError { what, message, text, location });
+                self.log.collect_errors.push(CollectError {
+                    what,
+                    message,
+                    text,
+                    location,
+                });
             }
             Event::Items { seconds, items, .. } => {
                 if let Some(session) = self.log.sessions.last_mut() {
                     session.collection_seconds = seconds;
                 }
-                self.items.extend(items.into_iter().map(|item| (item.id.clone(), item)));
+                self.items
+                    .extend(items.into_iter().map(|item| (item.id.clone(), item)));
             }
             Event::Start { id, .. } => self.start(&id),
             Event::Phase(phase) => self.phase(*phase),
@@ -151,8 +177,18 @@ impl LogReader {
                 let case = self.case(&id);
                 case.done = true;
             }
-            Event::Fixture { scope, name, node, seconds } => {
-                self.log.fixtures.push(Fixture { scope, name, node, seconds });
+            Event::Fixture {
+                scope,
+                name,
+                node,
+                seconds,
+            } => {
+                self.log.fixtures.push(Fixture {
+                    scope,
+                    name,
+                    node,
+                    seconds,
+                });
             }
             Event::InternalError { text } => self.log.internal_errors.push(text),
             Event::Interrupted { text } => self.log.interruptions.push(text),
@@ -230,7 +266,9 @@ impl LogReader {
         case.stdout.push_str(&event.out);
         case.stderr.push_str(&event.err);
         if let Some(kind) = kind {
-            let reason = event.xfail.filter(|reason| kind == ProblemKind::Xfail && !reason.is_empty());
+            let reason = event
+                .xfail
+                .filter(|reason| kind == ProblemKind::Xfail && !reason.is_empty());
             case.problems.push(Problem {
                 phase: event.when,
                 kind,
@@ -243,9 +281,14 @@ impl LogReader {
     }
 
     fn finish(mut self) -> ShardLog {
-        for RunningCase { mut case, done, phases } in self.cases {
+        for RunningCase {
+            mut case,
+            done,
+            phases,
+        } in self.cases
+        {
             if let Some(item) = self.items.remove(case.id.as_str()) {
-                case.location = location(item.path.or(Some(item.file)), item.line);
+                place(&mut case, item);
             }
             if done {
                 case.outcome = phases.outcome();
@@ -257,7 +300,7 @@ impl LogReader {
         }
         for (id, item) in self.items {
             let mut case = TestCase::new(NodeId::new(id));
-            case.location = location(item.path.or(Some(item.file)), item.line);
+            place(&mut case, item);
             case.outcome = Outcome::Lost;
             self.log.not_run.push(case);
         }
@@ -265,13 +308,24 @@ impl LogReader {
     }
 }
 
+fn place(case: &mut TestCase, item: Item) {
+    case.location = location(item.path.or_else(|| Some(item.file.clone())), item.line);
+    case.file = Some(item.file);
+}
+
 /// Only a path inside the project can be shown to people: an absolute or climbing one is dropped.
 fn location(path: Option<String>, line: Option<u32>) -> Option<Location> {
     let path = Utf8PathBuf::from(path?);
-    let inside = path
-        .components()
-        .all(|part| matches!(part, camino::Utf8Component::Normal(_) | camino::Utf8Component::CurDir));
-    (inside && !path.as_str().is_empty()).then(|| Location { path, line: line.unwrap_or(1).max(1) })
+    let inside = path.components().all(|part| {
+        matches!(
+            part,
+            camino::Utf8Component::Normal(_) | camino::Utf8Component::CurDir
+        )
+    });
+    (inside && !path.as_str().is_empty()).then(|| Location {
+        path,
+        line: line.unwrap_or(1).max(1),
+    })
 }
 
 #[cfg(test)]
@@ -302,7 +356,14 @@ mod tests {
     #[test]
     fn tells_what_became_of_a_test() {
         let call = |result: &str, more: &str| {
-            outcome(&[phase("setup", "passed", ""), phase("call", result, more), phase("teardown", "passed", "")].join("\n"))
+            outcome(
+                &[
+                    phase("setup", "passed", ""),
+                    phase("call", result, more),
+                    phase("teardown", "passed", ""),
+                ]
+                .join("\n"),
+            )
         };
         assert_eq!(call("passed", ""), Outcome::Passed);
         assert_eq!(call("failed", ""), Outcome::Failed);
@@ -314,15 +375,22 @@ mod tests {
         assert_eq!(outcome(&rerun), Outcome::Flaky);
         let rerun = [phase("call", "rerun", ""), phase("call", "failed", "")].join("\n");
         assert_eq!(outcome(&rerun), Outcome::Failed);
-        let subtest = [phase("call", "failed", r#","subtest":"[i=1]""#), phase("call", "passed", "")];
+        let subtest = [
+            phase("call", "failed", r#","subtest":"[i=1]""#),
+            phase("call", "passed", ""),
+        ];
         assert_eq!(outcome(&subtest.join("\n")), Outcome::Failed);
-        let subtest = [phase("call", "skipped", r#","subtest":"[i=1]""#), phase("call", "passed", "")];
+        let subtest = [
+            phase("call", "skipped", r#","subtest":"[i=1]""#),
+            phase("call", "passed", ""),
+        ];
         assert_eq!(outcome(&subtest.join("\n")), Outcome::Passed);
     }
 
     #[test]
     fn a_killed_session_leaves_its_running_test_and_those_that_never_ran() {
-        let log = log("{\"e\":\"start\",\"id\":\"a.py::two\",\"at\":2}\n{\"e\":\"phase\",\"id\":\"a.p");
+        let log =
+            log("{\"e\":\"start\",\"id\":\"a.py::two\",\"at\":2}\n{\"e\":\"phase\",\"id\":\"a.p");
         assert!(!log.is_closed());
         assert_eq!(log.exit_status(), None);
         assert_eq!(log.unreadable_lines, 1);

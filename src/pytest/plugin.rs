@@ -51,7 +51,10 @@ pub(crate) fn environment(
         ("PARALLEL_PYTEST_SHARD", shard.to_string()),
         ("PARALLEL_PYTEST_SHARD_DIR", paths.shard_dir.to_string()),
         ("PARALLEL_PYTEST_ROOT", paths.root.to_string()),
-        ("PYTHONPATH", in_front(paths.plugin_dir.as_str(), "PYTHONPATH", ':')),
+        (
+            "PYTHONPATH",
+            in_front(paths.plugin_dir.as_str(), "PYTHONPATH", ':'),
+        ),
         ("PYTEST_PLUGINS", in_front(MODULE, "PYTEST_PLUGINS", ',')),
         ("COVERAGE_FILE", coverage_file(&paths.shard_dir).to_string()),
     ];
@@ -61,7 +64,10 @@ pub(crate) fn environment(
     if current("PYTHONHASHSEED").is_none() {
         variables.push(("PYTHONHASHSEED", plan.hash_seed.to_string()));
     }
-    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    variables
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// A folder of its own, since pytest-cov gathers and deletes every `.coverage.*` beside its file.
@@ -82,7 +88,9 @@ mod tests {
             root: "/p".into(),
         };
         let current = |name: &str| {
-            set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            set.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         };
         let shard = "1/2".parse().expect("a shard");
         environment(&plan(2), shard, &paths, company, current)
@@ -93,11 +101,19 @@ mod tests {
 
     #[test]
     fn extends_what_the_user_has_set() {
-        let set = [("PYTHONPATH", "/mine"), ("PYTEST_PLUGINS", "a,b"), ("PYTHONHASHSEED", "0")];
+        let set = [
+            ("PYTHONPATH", "/mine"),
+            ("PYTEST_PLUGINS", "a,b"),
+            ("PYTHONHASHSEED", "0"),
+        ];
         let variables = variables(&set, Company::SideBySide);
         assert!(variables.contains(&"PYTHONPATH=/w/plugin:/mine".to_owned()));
         assert!(variables.contains(&"PYTEST_PLUGINS=parallel_pytest_plugin,a,b".to_owned()));
-        assert!(!variables.iter().any(|line| line.starts_with("PYTHONHASHSEED")));
+        assert!(
+            !variables
+                .iter()
+                .any(|line| line.starts_with("PYTHONHASHSEED"))
+        );
         assert!(variables.contains(&"PARALLEL_PYTEST_SIDE_BY_SIDE=1".to_owned()));
     }
 
