@@ -15,7 +15,6 @@ use crate::model::plan::{Plan, PlanInputs};
 use crate::model::shard::{MAX_SHARDS, Shard};
 use crate::planner::{self, PlanRequest, PlannedFile};
 use crate::pytest::discover::{self, Discovery};
-use crate::pytest::selection::Selection;
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -64,23 +63,21 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
     Ok(Exit::Green)
 }
 
-/// Gathers the files and what is known of them, and decides.
+/// Gathers the files and what is known of them, and decides. `arguments` are pytest's own.
 ///
 /// # Errors
-/// No test files at all; a broken configuration of pytest; an unreadable `--history`.
+/// A broken configuration of pytest.
 pub(crate) fn make(
     suite: &str,
     total: u16,
-    selection: &Selection,
-    history: Option<&Utf8Path>,
-    work: &WorkDir,
+    arguments: &[String],
+    (history, source): (History, Option<String>),
 ) -> Result<Plan> {
     let root = current_dir()?;
-    let Discovery { files, notes, .. } = discover::discover(&root, selection)?;
+    let Discovery { files, notes, .. } = discover::discover(&root, arguments)?;
     for note in notes {
         console::warn(note);
     }
-    let (history, source) = read_history(suite, history, work);
     let by_file = history.by_file();
     let files = files
         .into_iter()

@@ -1,0 +1,142 @@
+//! One shard from its plan to its files: what `run` does once and `local` many times.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use crate::model::exit::UsageError;
+use crate::model::human_duration::HumanDuration;
+use crate::model::plan::Plan;
+use crate::model::report::Totals;
+use crate::model::shard::Shard;
+use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
+use crate::pytest::plugin::{self, Company, PluginPaths};
+use crate::runner::environment::Environment;
+use crate::runner::host::{self, Ended, Limits, ShardEnd, ShardSpec};
+use crate::runner::output::Show;
+use crate::runner::process::CommandLine;
+use crate::runner::signals::Interrupts;
+use crate::workspace::{self, WorkDir};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShardArgs {
+    /// End a shard that takes longer, such as 20m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<HumanDuration>,
+
+    /// End a shard in which one test takes longer, and name that test
+    #[arg(long, value_name = "TIME")]
+    pub(crate) test_timeout: Option<HumanDuration>,
+
+    /// Name of the environment the tests run in, such as "python 3.12"
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) environment: String,
+
+    /// Print the commands that would run, and run nothing
+    #[arg(long, alias = "dry")]
+    pub(crate) dry_run: bool,
+
+    /// The command that starts pytest, any way it likes [default: pytest]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) pytest: Vec<String>,
+}
+
+impl ShardArgs {
+    pub(crate) fn command(&self) -> Vec<String> {
+        if self.pytest.is_empty() { vec!["pytest".to_owned()] } else { self.pytest.clone() }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            shard: self.timeout.map(Duration::from),
+            test: self.test_timeout.map(Duration::from),
+            ..Limits::default()
+        }
+    }
+}
+
+/// What all shards of a run have in common.
+pub(crate) struct ShardJob<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) work: &'a WorkDir,
+    pub(crate) plan_file: Utf8PathBuf,
+    pub(crate) root: Utf8PathBuf,
+    pub(crate) args: &'a ShardArgs,
+    pub(crate) company: Company,
+    /// The attempt of the CI run.
+    pub(crate) attempt: u32,
+}
+
+impl ShardJob<'_> {
+    /// The command of a shard with its whole environment.
+    pub(crate) fn command_line(&self, shard: Shard) -> CommandLine {
+        let paths = PluginPaths {
+            plugin_dir: self.work.plugin_dir(),
+            plan_file: self.plan_file.clone(),
+            shard_dir: self.work.shard_dir(shard),
+            root: self.root.clone(),
+        };
+        let current = |name: &str| std::env::var(name).ok();
+        let mut words = self.args.command().into_iter();
+        let program = words.next().unwrap_or_default();
+        let mut command = CommandLine::new(program, words);
+        for (name, value) in plugin::environment(self.plan, shard, &paths, self.company, current) {
+            command = command.env(name, value);
+        }
+        Environment::Host.command(&command)
+    }
+
+    /// Runs the shard and leaves its files in its folder.
+    ///
+    /// # Errors
+    /// The disk's. Whatever happens to pytest is told in the manifest.
+    pub(crate) async fn run(&self, shard: Shard, show: Show, interrupts: Interrupts) -> Result<Ended> {
+        let shard_dir = self.work.fresh_shard_dir(shard)?;
+        let manifest = self.opened_manifest(shard);
+        workspace::write_manifest(&shard_dir, &manifest)?;
+        let spec = ShardSpec { shard, command: self.command_line(shard), shard_dir: shard_dir.clone(), show };
+        let end = host::run(spec, self.args.limits(), interrupts).await;
+        let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
+        workspace::write_manifest(
+            &shard_dir,
+            &ShardManifest {
+                ended: Some(now()),
+                exit_status: end.exit.status(),
+                interrupted: interruption(&end),
+                totals: Totals::of(&log.finished),
+                peak_memory: end.peak_memory,
+                ..manifest
+            },
+        )?;
+        Ok(end.exit)
+    }
+
+    fn opened_manifest(&self, shard: Shard) -> ShardManifest {
+        open_manifest(self.plan, shard, self.attempt, &self.args.environment)
+    }
+}
+
+/// The manifest of a shard that has just started.
+pub(crate) fn open_manifest(plan: &Plan, shard: Shard, attempt: u32, environment: &str) -> ShardManifest {
+    ShardManifest {
+        version: MANIFEST_VERSION,
+        shard,
+        suite: plan.suite.clone(),
+        plan_digest: plan.digest.clone(),
+        attempt,
+        started: now(),
+        ended: None,
+        exit_status: None,
+        interrupted: None,
+        environment: environment.to_owned(),
+        totals: Totals::default(),
+        peak_memory: None,
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
