@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::model::annotation::{Annotation, Level};
 use crate::model::node_id::NodeId;
-use crate::model::report::{Location, TestCase};
+use crate::model::report::{Location, Outcome, TestCase};
 use crate::model::verdict::Reason;
 
 use super::blocks::excerpt;
@@ -60,7 +60,7 @@ fn of_collection(reason: &Reason) -> Option<(&str, Annotation)> {
     let place = or_file(location.as_ref(), &NodeId::new(what.as_str()));
     Some((
         what,
-        annotation(Level::Failure, place, &title.plain(), message, ""),
+        annotation(Level::Failure, &place, &title.plain(), message, ""),
     ))
 }
 
@@ -82,7 +82,7 @@ fn of_case(level: Level, case: &TestCase) -> Annotation {
     let text = problem.map_or("", |problem| problem.text.as_str());
     annotation(
         level,
-        or_file(case.best_location(), &case.id),
+        &or_file(case.best_location(), &case.id),
         &title,
         message,
         text,
@@ -96,7 +96,7 @@ fn of_lost(case: &TestCase) -> Annotation {
         .unwrap_or_default();
     annotation(
         Level::Failure,
-        or_file(case.location.as_ref(), &case.id),
+        &or_file(case.location.as_ref(), &case.id),
         &format!("{} was lost", short_name(&case.id)),
         &format!("it was to run{shard} and never came to its end"),
         "",
@@ -105,7 +105,7 @@ fn of_lost(case: &TestCase) -> Annotation {
 
 fn ended(case: &TestCase) -> &'static str {
     match case.outcome {
-        crate::model::report::Outcome::Error => "had an error",
+        Outcome::Error => "had an error",
         _ => "failed",
     }
 }
@@ -128,7 +128,7 @@ fn or_file(location: Option<&Location>, id: &NodeId) -> Location {
 
 fn annotation(
     level: Level,
-    location: Location,
+    location: &Location,
     title: &str,
     message: &str,
     text: &str,

@@ -1,6 +1,8 @@
 //! Each reason of a red verdict in words: what happened, and what to do about it.
 
+use crate::model::node_id::NodeId;
 use crate::model::report::Location;
+use crate::model::shard::Shard;
 use crate::model::verdict::Reason;
 
 use super::sentence::Sentence;
@@ -42,9 +44,9 @@ impl Explanation {
         }
     }
 
-    fn without_advice(brief: Sentence, what: Sentence) -> Self {
+    fn without_advice(what: Sentence) -> Self {
         Self {
-            brief,
+            brief: what.clone(),
             what,
             advice: None,
             location: None,
@@ -54,183 +56,41 @@ impl Explanation {
 
 impl From<&Reason> for Explanation {
     fn from(reason: &Reason) -> Self {
-        let say = |words: String| Sentence::words(words);
         match reason {
-            Reason::ShardMissing { shard, job_result } => {
-                let brief = say(format!("shard {shard} gave no results"));
-                let what = match job_result {
-                    Some(result) => brief
-                        .clone()
-                        .and("; the result of its job is ")
-                        .name(result),
-                    None => brief.clone(),
-                };
-                Self::new(brief, what, missing_shard_advice(job_result.as_deref()))
-            }
-            Reason::ForeignPlan { shard, digest } => {
-                let brief = say(format!("shard {shard} ran another plan"));
-                let what = brief.clone().and(" (digest ").name(short(digest)).and(")");
-                Self::new(
-                    brief,
-                    what,
-                    Sentence::words("give every shard the ")
-                        .name("plan.json")
-                        .and(" of this run, or run all jobs again"),
-                )
-            }
-            Reason::PluginNotLoaded { shard, exit_status } => {
-                let status = exit_status
-                    .map(|status| format!(" (exit status {status})"))
-                    .unwrap_or_default();
-                Self::new(
-                    say(format!("nothing is known about shard {shard}")),
-                    Sentence::words(format!("the command of shard {shard} ended"))
-                        .and(status)
-                        .and(" without a pytest that loaded our plugin, so nothing is known about its tests"),
-                    Sentence::words("let the command start pytest and pass on ")
-                        .name("PYTEST_PLUGINS")
-                        .and(" and ")
-                        .name("PYTHONPATH")
-                        .and(": tox needs ")
-                        .name("pass_env")
-                        .and(", and ")
-                        .name("python -I")
-                        .and(" or ")
-                        .name("env -i")
-                        .and(" drop them"),
-                )
-            }
+            Reason::ShardMissing { shard, job_result } => missing(*shard, job_result.as_deref()),
+            Reason::ForeignPlan { shard, digest } => foreign_plan(*shard, digest),
+            Reason::PluginNotLoaded { shard, exit_status } => not_loaded(*shard, *exit_status),
             Reason::ShardCrashed {
                 shard,
                 detail,
                 running,
                 not_run,
-            } => {
-                let brief = say(format!("shard {shard} crashed"));
-                let mut what = brief.clone();
-                if !detail.trim().is_empty() {
-                    what = what.and(": ").and(clip(detail));
-                }
-                if !running.is_empty() {
-                    what = what.and("; it was running ").names(running, NAMES);
-                }
-                if *not_run > 0 {
-                    what = what.and(format!("; {} never ran", words::count(*not_run, "test")));
-                }
-                let advice = if running.is_empty() {
-                    "see the end of the log of the shard, and look at the memory of its job"
-                } else {
-                    "a running test is the first suspect: run it alone, and look at the memory of the job"
-                };
-                Self::new(brief, what, Sentence::words(advice))
-            }
+            } => crashed(*shard, detail, running, *not_run),
             Reason::TestsLost {
                 shard,
                 unfinished,
                 not_run,
-            } => {
-                let lost = unfinished.len() + not_run.len();
-                let brief = say(format!("shard {shard} lost {}", words::count(lost, "test")));
-                let mut what = brief.clone().and(": ");
-                if !unfinished.is_empty() {
-                    what = what
-                        .names(unfinished, NAMES)
-                        .and(" started and never finished");
-                }
-                if !not_run.is_empty() {
-                    let joint = if unfinished.is_empty() { "" } else { "; " };
-                    what = what.and(joint).names(not_run, NAMES).and(" never started");
-                }
-                Self::new(
-                    brief,
-                    what,
-                    Sentence::words("something ended pytest early: look for ")
-                        .name("-x")
-                        .and(", ")
-                        .name("--maxfail")
-                        .and(", ")
-                        .name("os._exit")
-                        .and(" or a time limit in the log of the shard"),
-                )
-            }
-            Reason::RunTwice { id, shards } => {
-                let shards: Vec<String> = shards.iter().map(ToString::to_string).collect();
-                Self::new(
-                    Sentence::words("a test ran twice"),
-                    Sentence::default().name(id.as_str()).and(format!(
-                        " ran more than once, in shards {}",
-                        words::list(&shards)
-                    )),
-                    Sentence::words(
-                        "look for a plugin that adds tests late, or for parameters without ids of their own",
-                    ),
-                )
-            }
+            } => lost(*shard, unfinished, not_run),
+            Reason::RunTwice { id, shards } => run_twice(id, shards),
             Reason::CollectionFailed {
                 shard,
                 what,
                 message,
                 location,
             } => {
-                let brief = Sentence::default()
-                    .name(what)
-                    .and(" could not be collected");
-                let sentence = say(format!("shard {shard} could not collect ")).name(what);
-                let sentence = match visible::first_line(message) {
-                    empty if empty.is_empty() => sentence,
-                    line => sentence.and(": ").name(clip(&line)),
-                };
-                let advice = "none of its tests ran: mend the import or the syntax there";
+                let location = location.clone();
                 Self {
-                    location: location.clone(),
-                    ..Self::new(brief, sentence, Sentence::words(advice))
+                    location,
+                    ..not_collected(*shard, what, message)
                 }
             }
-            Reason::InternalError { shard, message } => Self::new(
-                say(format!("pytest broke in shard {shard}")),
-                say(format!(
-                    "pytest broke in shard {shard}, outside of any test: "
-                ))
-                .name(clip(&visible::first_line(message))),
-                Sentence::words("a plugin or a conftest raised: see the log of the shard"),
-            ),
-            Reason::TestsFailed { failed, errors } => {
-                let mut said = Vec::new();
-                if *failed > 0 || *errors == 0 {
-                    said.push(format!("{} failed", words::count(*failed, "test")));
-                }
-                if *errors > 0 {
-                    said.push(format!(
-                        "{} had an error in setup, teardown or collection",
-                        words::count(*errors, "test")
-                    ));
-                }
-                let said = say(words::list(&said));
-                Self::without_advice(said.clone(), said)
-            }
+            Reason::InternalError { shard, message } => internal_error(*shard, message),
+            Reason::TestsFailed { failed, errors } => tests_failed(*failed, *errors),
             Reason::PytestFailed {
                 shard,
                 exit_status,
                 detail,
-            } => {
-                let brief = say(format!(
-                    "pytest of shard {shard} ended with exit status {exit_status}"
-                ));
-                let meaning = exit_status_meaning(*exit_status);
-                let mut what = brief.clone();
-                if let Some(meaning) = meaning {
-                    what = what.and(format!(" ({meaning})"));
-                }
-                what = what.and(", which none of its tests explains");
-                if !detail.trim().is_empty() {
-                    what = what.and(": ").name(clip(&visible::first_line(detail)));
-                }
-                Self::new(
-                    brief,
-                    what,
-                    Sentence::words("see the end of the log of the shard"),
-                )
-            }
+            } => pytest_failed(*shard, *exit_status, detail),
             Reason::JobFailed { job, result } => {
                 let what = Sentence::words("the result of job ")
                     .name(job)
@@ -242,10 +102,7 @@ impl From<&Reason> for Explanation {
                     Sentence::words("see the log of that job"),
                 )
             }
-            Reason::BelowThreshold { what } => {
-                let what = say(clip(what));
-                Self::without_advice(what.clone(), what)
-            }
+            Reason::BelowThreshold { what } => Self::without_advice(Sentence::words(clip(what))),
             Reason::NothingRan => Self::new(
                 Sentence::words("no test ran"),
                 Sentence::words("no test ran, and a run without tests is never green"),
@@ -253,6 +110,158 @@ impl From<&Reason> for Explanation {
             ),
         }
     }
+}
+
+fn missing(shard: Shard, job_result: Option<&str>) -> Explanation {
+    let brief = Sentence::words(format!("shard {shard} gave no results"));
+    let what = match job_result {
+        Some(result) => brief
+            .clone()
+            .and("; the result of its job is ")
+            .name(result),
+        None => brief.clone(),
+    };
+    Explanation::new(brief, what, missing_shard_advice(job_result))
+}
+
+fn foreign_plan(shard: Shard, digest: &str) -> Explanation {
+    let brief = Sentence::words(format!("shard {shard} ran another plan"));
+    let what = brief.clone().and(" (digest ").name(short(digest)).and(")");
+    let advice = Sentence::words("give every shard the ").name("plan.json");
+    Explanation::new(
+        brief,
+        what,
+        advice.and(" of this run, or run all jobs again"),
+    )
+}
+
+fn not_loaded(shard: Shard, exit_status: Option<i32>) -> Explanation {
+    let status = exit_status.map(|status| format!(" (exit status {status})"));
+    Explanation::new(
+        Sentence::words(format!("nothing is known about shard {shard}")),
+        Sentence::words(format!("the command of shard {shard} ended"))
+            .and(status.unwrap_or_default())
+            .and(" without a pytest that loaded our plugin, so nothing is known about its tests"),
+        Sentence::words("let the command start pytest and pass on ")
+            .name("PYTEST_PLUGINS")
+            .and(" and ")
+            .name("PYTHONPATH")
+            .and(": tox needs ")
+            .name("pass_env")
+            .and(", and ")
+            .name("python -I")
+            .and(" or ")
+            .name("env -i")
+            .and(" drop them"),
+    )
+}
+
+fn crashed(shard: Shard, detail: &str, running: &[NodeId], not_run: usize) -> Explanation {
+    let brief = Sentence::words(format!("shard {shard} crashed"));
+    let mut what = brief.clone();
+    if !detail.trim().is_empty() {
+        what = what.and(": ").and(clip(detail));
+    }
+    if !running.is_empty() {
+        what = what.and("; it was running ").names(running, NAMES);
+    }
+    if not_run > 0 {
+        what = what.and(format!("; {} never ran", words::count(not_run, "test")));
+    }
+    let advice = if running.is_empty() {
+        "see the end of the log of the shard, and look at the memory of its job"
+    } else {
+        "a running test is the first suspect: run it alone, and look at the memory of the job"
+    };
+    Explanation::new(brief, what, Sentence::words(advice))
+}
+
+fn lost(shard: Shard, unfinished: &[NodeId], not_run: &[NodeId]) -> Explanation {
+    let lost = words::count(unfinished.len() + not_run.len(), "test");
+    let brief = Sentence::words(format!("shard {shard} lost {lost}"));
+    let mut what = brief.clone().and(": ");
+    if !unfinished.is_empty() {
+        what = what
+            .names(unfinished, NAMES)
+            .and(" started and never finished");
+    }
+    if !not_run.is_empty() {
+        let joint = if unfinished.is_empty() { "" } else { "; " };
+        what = what.and(joint).names(not_run, NAMES).and(" never started");
+    }
+    let advice = Sentence::words("something ended pytest early: look for ")
+        .name("-x")
+        .and(", ")
+        .name("--maxfail")
+        .and(", ")
+        .name("os._exit")
+        .and(" or a time limit in the log of the shard");
+    Explanation::new(brief, what, advice)
+}
+
+fn run_twice(id: &NodeId, shards: &[Shard]) -> Explanation {
+    let shards: Vec<String> = shards.iter().map(ToString::to_string).collect();
+    let ran = format!(" ran more than once, in shards {}", words::list(&shards));
+    Explanation::new(
+        Sentence::words("a test ran twice"),
+        Sentence::default().name(id.as_str()).and(ran),
+        Sentence::words(
+            "look for a plugin that adds tests late, or for parameters without ids of their own",
+        ),
+    )
+}
+
+fn not_collected(shard: Shard, what: &str, message: &str) -> Explanation {
+    let brief = Sentence::default()
+        .name(what)
+        .and(" could not be collected");
+    let mut sentence = Sentence::words(format!("shard {shard} could not collect ")).name(what);
+    let line = visible::first_line(message);
+    if !line.is_empty() {
+        sentence = sentence.and(": ").name(clip(&line));
+    }
+    let advice = "none of its tests ran: mend the import or the syntax there";
+    Explanation::new(brief, sentence, Sentence::words(advice))
+}
+
+fn internal_error(shard: Shard, message: &str) -> Explanation {
+    let brief = Sentence::words(format!("pytest broke in shard {shard}"));
+    let line = clip(&visible::first_line(message));
+    let what = brief.clone().and(", outside of any test: ").name(line);
+    let advice = "a plugin or a conftest raised: see the log of the shard";
+    Explanation::new(brief, what, Sentence::words(advice))
+}
+
+fn tests_failed(failed: usize, errors: usize) -> Explanation {
+    let mut said = Vec::new();
+    if failed > 0 || errors == 0 {
+        said.push(format!("{} failed", words::count(failed, "test")));
+    }
+    if errors > 0 {
+        let tests = words::count(errors, "test");
+        said.push(format!(
+            "{tests} had an error in setup, teardown or collection"
+        ));
+    }
+    Explanation::without_advice(Sentence::words(words::list(&said)))
+}
+
+fn pytest_failed(shard: Shard, exit_status: i32, detail: &str) -> Explanation {
+    let brief = format!("pytest of shard {shard} ended with exit status {exit_status}");
+    let brief = Sentence::words(brief);
+    let mut what = brief.clone();
+    if let Some(meaning) = exit_status_meaning(exit_status) {
+        what = what.and(format!(" ({meaning})"));
+    }
+    what = what.and(", which none of its tests explains");
+    if !detail.trim().is_empty() {
+        what = what.and(": ").name(clip(&visible::first_line(detail)));
+    }
+    Explanation::new(
+        brief,
+        what,
+        Sentence::words("see the end of the log of the shard"),
+    )
 }
 
 /// By the words that GitHub has for the result of a job, after the name of the job if it is there.
@@ -301,9 +310,6 @@ fn clip(detail: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::node_id::NodeId;
-    use crate::model::shard::Shard;
-
     use super::*;
 
     fn shard() -> Shard {

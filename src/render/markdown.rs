@@ -157,8 +157,7 @@ fn is_plain(word: &str, first: bool) -> bool {
             position > 0 && digit(position - 1) && digit(position + 1)
         };
         match character {
-            '.' | ',' => between_digits(),
-            '/' => between_digits(),
+            '.' | ',' | '/' => between_digits(),
             '\'' | '’' => position > 0,
             // `ABC-123` may be a reference to another tracker.
             '-' => {

@@ -48,7 +48,7 @@ impl ProgressLine<'_> {
                 Style::green
             },
         );
-        line.push(&format!("{counts:>11}"), Style::plain);
+        line.push(&format!("{counts:>11}"), |_, text| text.to_owned());
         if !failed.is_empty() {
             line.push(&failed, Style::red);
         }
@@ -122,7 +122,9 @@ impl Line {
     fn fill(&mut self, part: &str) {
         let columns = self.room.saturating_sub(Self::GAP.len());
         if columns > 0 && !part.is_empty() {
-            self.push(&visible::fit_width(part, columns, true), Style::plain);
+            self.push(&visible::fit_width(part, columns, true), |_, text| {
+                text.to_owned()
+            });
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The report at the end of a run on a terminal.
 
+use std::fmt::Write as _;
+
 use crate::model::report::{Location, Outcome, TestCase};
 
 use super::bar;
@@ -27,10 +29,6 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    pub(crate) fn plain(self, text: &str) -> String {
-        text.to_owned()
-    }
-
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint(text, anstyle::Style::new().bold())
     }
@@ -141,8 +139,9 @@ impl Out<'_> {
         let facts: Vec<String> = [place, message].into_iter().flatten().collect();
         if !facts.is_empty() {
             let line = facts.join(": ");
-            text += &format!(
-                "    {}\n",
+            let _ = writeln!(
+                text,
+                "    {}",
                 visible::fit_width(&line, MESSAGE_COLUMNS, false)
             );
         }
@@ -159,7 +158,7 @@ impl Out<'_> {
             }
             let others = case.problems.len() - 1;
             if others > 0 {
-                text += &format!("    and {}\n", words::count(others, "more problem"));
+                let _ = writeln!(text, "    and {}", words::count(others, "more problem"));
             }
         }
         text
@@ -181,7 +180,7 @@ impl Out<'_> {
                 .map(|shard| format!(" (shard {shard})"))
                 .unwrap_or_default();
             let name = paint(self.options.style, &visible::line(case.id.as_str()));
-            text += &format!("  {name}{}\n", self.options.style.dim(&shard));
+            let _ = writeln!(text, "  {name}{}", self.options.style.dim(&shard));
         }
         text += &more(cases.len(), NAMES);
         Some(text)
@@ -196,7 +195,7 @@ impl Out<'_> {
             let time = words::duration(case.duration().as_secs_f64());
             let room = self.options.width.saturating_sub(12);
             let id = visible::line(case.id.as_str());
-            text += &format!("  {time:>8}  {}\n", visible::fit_width(&id, room, true));
+            let _ = writeln!(text, "  {time:>8}  {}", visible::fit_width(&id, room, true));
         }
         Some(text)
     }
@@ -254,8 +253,9 @@ impl Out<'_> {
             let percent = words::percent(totals.percent());
             let room = self.options.width.saturating_sub(12);
             let path = visible::line(path.as_str());
-            text += &format!(
-                "  {percent:>8}  {}\n",
+            let _ = writeln!(
+                text,
+                "  {percent:>8}  {}",
                 visible::fit_width(&path, room, true)
             );
         }
@@ -268,8 +268,9 @@ impl Out<'_> {
         }
         let mut text = self.title("Warnings");
         for warning in view.warnings.iter().take(NAMES) {
-            text += &format!(
-                "  {}\n",
+            let _ = writeln!(
+                text,
+                "  {}",
                 self.options.style.yellow(&visible::first_line(warning))
             );
         }
@@ -287,13 +288,14 @@ impl Out<'_> {
                 .location
                 .as_ref()
                 .map(|at| format!(" at {}", place(at)));
-            text += &format!(
-                "  {}{}\n",
+            let _ = writeln!(
+                text,
+                "  {}{}",
                 self.sentence(&reason.what),
                 place.unwrap_or_default()
             );
             if let Some(advice) = &reason.advice {
-                text += &format!("    {}\n", self.sentence(advice));
+                let _ = writeln!(text, "    {}", self.sentence(advice));
             }
         }
         text += &more(view.reasons_to_tell().len(), NAMES);
@@ -305,7 +307,7 @@ impl Out<'_> {
         let paint = if view.green { Style::green } else { Style::red };
         let mut text = paint(style, &view.headline.plain()) + "\n";
         if let Some(report) = self.options.report {
-            text += &format!("The whole report is in {}\n", visible::line(report));
+            let _ = writeln!(text, "The whole report is in {}", visible::line(report));
         }
         text
     }

@@ -207,17 +207,18 @@ impl<'a> CoverageView<'a> {
         } = self.totals;
         let part =
             |some, all, noun| format!("{} of {}", words::number(some), words::count(all, noun));
-        let mut parts = part(covered, statements, "statement");
+        let mut parts = vec![part(covered, statements, "statement")];
         if self.branch {
             // English makes this one plural irregular.
             let noun = if branches == 1 { "branch" } else { "branches" };
-            parts += &format!(
-                ", {} of {} {noun}",
-                words::number(covered_branches),
-                words::number(branches)
-            );
+            let (some, all) = (words::number(covered_branches), words::number(branches));
+            parts.push(format!("{some} of {all} {noun}"));
         }
-        format!("{} ({parts})", words::percent(self.totals.percent()))
+        format!(
+            "{} ({})",
+            words::percent(self.totals.percent()),
+            parts.join(", ")
+        )
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn cut(text: &str, bytes: usize) -> Cow<'_, str> {
     let Some(room) = bytes.checked_sub(MARK.len_utf8()) else {
         return Cow::Borrowed("");
     };
-    Cow::Owned(format!("{}{MARK}", &text[..text.floor_char_boundary(room)]))
+    Cow::Owned(format!("{}{MARK}", &text[..floor_boundary(text, room)]))
 }
 
 /// At most so many bytes of a traceback: its beginning and, mostly, its end, where the error is.
@@ -82,8 +82,8 @@ pub(crate) fn cut_middle(text: &str, bytes: usize) -> Cow<'_, str> {
     let Some(room) = bytes.checked_sub(MARK.len()) else {
         return cut(text, bytes);
     };
-    let head = &text[..text.floor_char_boundary(room / 4)];
-    let tail = &text[text.ceil_char_boundary(text.len() - (room - room / 4))..];
+    let head = &text[..floor_boundary(text, room / 4)];
+    let tail = &text[ceil_boundary(text, text.len() - (room - room / 4))..];
     let head = head.rfind('\n').map_or(head, |end| &head[..end]);
     let tail = tail.find('\n').map_or(tail, |start| &tail[start + 1..]);
     Cow::Owned(format!("{head}{MARK}{tail}"))
@@ -125,6 +125,19 @@ pub(crate) fn fit_width(text: &str, columns: usize, keep_end: bool) -> Cow<'_, s
     })
 }
 
+fn floor_boundary(text: &str, bytes: usize) -> usize {
+    (0..=bytes.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
+
+fn ceil_boundary(text: &str, bytes: usize) -> usize {
+    (bytes..text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len())
+}
+
 fn push_visible(shown: &mut String, character: char) {
     if is_hidden(character) {
         push_escape(shown, character);
@@ -162,14 +175,12 @@ fn without_terminal_sequences(text: &str) -> Cow<'_, str> {
     while let Some(start) = rest.find(['\u{1b}', '\u{9b}', '\u{9d}']) {
         kept.push_str(&rest[..start]);
         rest = &rest[start..];
-        match sequence_length(rest) {
-            Some(length) => rest = &rest[length..],
-            None => {
-                let next = rest.chars().next().map_or(1, char::len_utf8);
-                kept.push_str(&rest[..next]);
-                rest = &rest[next..];
-            }
-        }
+        let escape = rest.chars().next().map_or(0, char::len_utf8);
+        let length = sequence_length(rest).unwrap_or_else(|| {
+            kept.push_str(&rest[..escape]);
+            escape
+        });
+        rest = &rest[length..];
     }
     kept.push_str(rest);
     Cow::Owned(kept)
