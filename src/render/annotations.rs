@@ -20,6 +20,8 @@ use super::words;
 const TITLE_BYTES: usize = 255;
 const MESSAGE_BYTES: usize = 64_000;
 const PATH_BYTES: usize = 4096;
+/// The API's integers have 32 bits with a sign.
+const MOST_LINES: u32 = u32::MAX >> 1;
 
 /// Ten requests of fifty: nobody reads more, and each request costs seconds.
 pub(crate) const MOST: usize = 500;
@@ -146,7 +148,7 @@ fn annotation(
         level,
         location: Location {
             path: plain_path(&location.path),
-            line: location.line.max(1),
+            line: location.line.clamp(1, MOST_LINES),
         },
         title: visible::cut(&title, TITLE_BYTES).into_owned(),
         message: basic(&message, MESSAGE_BYTES),
@@ -154,9 +156,13 @@ fn annotation(
     }
 }
 
+/// The API refuses an empty path, and a repository has this one.
+const NO_FILE: &str = ".github";
+
 fn plain_path(path: &Utf8Path) -> Utf8PathBuf {
     let shown = visible::line(path.as_str());
-    visible::cut(&visible::basic_plane(&shown), PATH_BYTES)
-        .into_owned()
-        .into()
+    match visible::cut(&visible::basic_plane(&shown), PATH_BYTES).into_owned() {
+        empty if empty.is_empty() => NO_FILE.into(),
+        path => path.into(),
+    }
 }

@@ -95,16 +95,17 @@ impl Out<'_> {
         self.options.style.bold(title) + "\n"
     }
 
-    /// A line that is not wrapped by the terminal.
-    fn line(&self, indent: usize, text: &str) -> String {
+    /// A line that the terminal does not wrap.
+    fn line(&self, indent: usize, text: &str, paint: fn(Style, &str) -> String) -> String {
         if text.is_empty() {
             return "\n".to_owned();
         }
         let columns = self.options.width.saturating_sub(indent);
+        let text = visible::fit_width(text, columns, false);
         format!(
             "{}{}\n",
             " ".repeat(indent),
-            visible::fit_width(text, columns, false)
+            paint(self.options.style, &text)
         )
     }
 
@@ -151,10 +152,16 @@ impl Out<'_> {
             let hidden = lines.len().saturating_sub(TRACEBACK_LINES);
             if hidden > 0 {
                 let more = format!("… {} before", words::count(hidden, "line"));
-                text += &style.dim(&self.line(6, &more));
+                text += &self.line(6, &more, Style::dim);
             }
             for line in &lines[hidden..] {
-                text += &style.dim(&self.line(6, line));
+                // pytest marks the lines of the error itself so.
+                let paint = if line.starts_with("E ") {
+                    Style::red
+                } else {
+                    Style::dim
+                };
+                text += &self.line(6, line, paint);
             }
             let others = case.problems.len() - 1;
             if others > 0 {

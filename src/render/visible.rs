@@ -36,13 +36,11 @@ pub(crate) fn line(text: &str) -> String {
 
 /// The first line that says something, made visible.
 pub(crate) fn first_line(text: &str) -> String {
-    let text = without_terminal_sequences(text);
-    line(
-        text.lines()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .unwrap_or_default(),
-    )
+    // No terminal sequence that is dropped spans lines.
+    let mut lines = text.lines().map(|one| line(one.trim_end_matches('\r')));
+    lines
+        .find(|line| !line.trim().is_empty())
+        .map_or_else(String::new, |line| line.trim().to_owned())
 }
 
 /// The API of check runs is upset by characters above U+FFFF: they become `\U0001f600`.

@@ -50,10 +50,9 @@ fn assert_is_ours(document: &str) -> Parsed {
     seen
 }
 
-/// The text of a document that is a list of several thousand failures, in three sinks.
 #[test]
 fn five_thousand_failures_fit_everywhere() {
-    let long = "AssertionError: `\u{1b}[31m|@octocat😀</details>\n".repeat(2000);
+    let long = "AssertionError: `\u{1b}[31m|@octocat😀</details>\n".repeat(60);
     for text in ["assert 1 == 2", long.as_str()] {
         let story = many_failures(5000, text);
         let view = story.view();
@@ -90,6 +89,68 @@ fn the_job_summary_uses_its_room() {
         "{} bytes",
         document.len()
     );
+}
+
+#[test]
+fn one_endless_traceback_leaves_room_for_the_others() {
+    let mut story = many_failures(60, "assert 1 == 2");
+    story.report.cases[0].problems[0].text = "é 😀 ` x\n".repeat(1_000_000);
+    story.report.cases[1].problems[0].text = "é😀".repeat(1_000_000);
+    for document in [
+        comment(&story.view()),
+        summary(&story.view(), CHECK_SUMMARY_BYTES),
+    ] {
+        assert!(document.len() <= CHECK_SUMMARY_BYTES + 1);
+        assert!(assert_is_ours(&document).fences.len() >= 40);
+    }
+}
+
+#[test]
+fn titles_and_messages_are_cut_at_their_exact_limit() {
+    for (length, cut) in [(64_000, false), (64_001, true)] {
+        let text = "x".repeat(length);
+        let story = many_failures(1, &text);
+        let annotation = annotations(&story.view()).remove(0);
+        assert_eq!(annotation.message != text, cut);
+        assert_eq!(annotation.details != text, cut);
+        assert_eq!(annotation.message.len(), 64_000);
+    }
+    let mut story = super::nothing_ran();
+    for (letters, cut) in [(127, false), (128, true)] {
+        let what = "é".repeat(letters);
+        story.verdict.reasons = vec![Reason::BelowThreshold { what: what.clone() }];
+        let title = check_output(&story.view()).title;
+        assert_eq!(title != what, cut);
+        assert!(title.len() <= 255);
+    }
+    let mut story = many_failures(1, "x");
+    for (letters, cut) in [(248, false), (249, true)] {
+        let name = "n".repeat(letters);
+        story.report.cases[0].id = NodeId::new(format!("a.py::{name}"));
+        let title = annotations(&story.view()).remove(0).title;
+        assert_eq!(title.ends_with('…'), cut);
+        assert!(title.len() <= 255);
+    }
+}
+
+#[test]
+fn an_annotation_always_has_what_the_api_asks_for() {
+    let mut story = many_failures(1, "");
+    let case = &mut story.report.cases[0];
+    case.id = NodeId::new("");
+    case.problems[0].location = Some(Location {
+        path: "".into(),
+        line: u32::MAX,
+    });
+    let annotation = annotations(&story.view()).remove(0);
+    assert_eq!(
+        annotation.location,
+        Location {
+            path: ".github".into(),
+            line: 2_147_483_647
+        }
+    );
+    assert_eq!(annotation.message, annotation.title);
 }
 
 #[test]
