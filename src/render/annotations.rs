@@ -9,7 +9,6 @@ use crate::model::node_id::NodeId;
 use crate::model::report::{Location, Outcome, TestCase};
 use crate::model::verdict::Reason;
 
-use super::blocks::excerpt;
 use super::sentence::Sentence;
 use super::view::View;
 use super::visible;
@@ -139,7 +138,7 @@ fn annotation(
         visible::cut_middle(&visible::basic_plane(text), bytes).into_owned()
     };
     let title = visible::basic_plane(&visible::line(title)).into_owned();
-    let message = match excerpt(message, MESSAGE_BYTES) {
+    let message = match visible::excerpt(message, MESSAGE_BYTES) {
         // The API refuses an annotation without a message.
         empty if empty.is_empty() => title.clone(),
         message => message,
@@ -152,7 +151,7 @@ fn annotation(
         },
         title: visible::cut(&title, TITLE_BYTES).into_owned(),
         message: basic(&message, MESSAGE_BYTES),
-        details: basic(&excerpt(text, MESSAGE_BYTES), MESSAGE_BYTES),
+        details: basic(&visible::excerpt(text, MESSAGE_BYTES), MESSAGE_BYTES),
     }
 }
 

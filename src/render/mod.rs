@@ -18,10 +18,13 @@ pub(crate) mod result_json;
 pub(crate) mod sentence;
 pub(crate) mod summary;
 pub(crate) mod terminal;
+pub(crate) mod test_blocks;
 pub(crate) mod view;
 pub(crate) mod visible;
 pub(crate) mod words;
 pub(crate) mod workflow_command;
 
+#[cfg(test)]
+mod gfm;
 #[cfg(test)]
 mod stories;

@@ -133,7 +133,7 @@ impl Line {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::render::markdown::tests::hostile;
+    use crate::render::gfm::hostile;
 
     use super::*;
 

@@ -87,6 +87,12 @@ pub(crate) fn cut_middle(text: &str, bytes: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{head}{MARK}{tail}"))
 }
 
+/// At most so many bytes once it is visible.
+pub(crate) fn excerpt(text: &str, bytes: usize) -> String {
+    let shown = lines(&cut_middle(text, bytes * 2));
+    cut_middle(shown.trim_end(), bytes).into_owned()
+}
+
 /// How many columns of a terminal it takes.
 pub(crate) fn width(text: &str) -> usize {
     text.width()

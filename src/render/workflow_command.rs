@@ -48,7 +48,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::model::report::Location;
-    use crate::render::markdown::tests::hostile;
+    use crate::render::gfm::hostile;
 
     use super::*;
 

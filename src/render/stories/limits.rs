@@ -11,7 +11,7 @@ use crate::render::blocks::{Amount, blocks};
 use crate::render::budget::fit;
 use crate::render::check::check_output;
 use crate::render::comment::{COMMENT_BYTES, comment};
-use crate::render::markdown::tests::{Parsed, assert_no_reference, hostile, parsed};
+use crate::render::gfm::{Parsed, assert_no_reference, hostile, parsed};
 use crate::render::summary::{CHECK_SUMMARY_BYTES, JOB_SUMMARY_BYTES, summary};
 use crate::render::terminal::{self, Options, Style};
 use crate::render::visible;
