@@ -1,0 +1,172 @@
+//! `result.json`, version 1: the result for other programs.
+//!
+//! Its structs are a contract of their own, apart from the model. Times are seconds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::report::{Outcome, TestCase, Totals};
+
+use super::view::{CoverageView, ShardRow, View};
+
+pub(crate) const RESULT_VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ResultJson {
+    pub(crate) version: u32,
+    pub(crate) suite: String,
+    /// `green` or `red`.
+    pub(crate) verdict: String,
+    pub(crate) exit_code: u8,
+    /// Why it is red, a sentence each.
+    pub(crate) reasons: Vec<String>,
+    pub(crate) totals: TotalsJson,
+    pub(crate) seconds: SecondsJson,
+    pub(crate) coverage: Option<CoverageJson>,
+    pub(crate) shards: Vec<ShardJson>,
+    pub(crate) tests: Vec<TestJson>,
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TotalsJson {
+    pub(crate) passed: usize,
+    pub(crate) skipped: usize,
+    pub(crate) xfailed: usize,
+    pub(crate) xpassed: usize,
+    pub(crate) flaky: usize,
+    pub(crate) failed: usize,
+    pub(crate) error: usize,
+    pub(crate) lost: usize,
+    pub(crate) all: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SecondsJson {
+    /// From the first shard's start to the last one's end; `null` if no shard reported.
+    pub(crate) wall: Option<f64>,
+    /// What the tests took one after another.
+    pub(crate) tests: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CoverageJson {
+    pub(crate) percent: f64,
+    pub(crate) statements: usize,
+    pub(crate) covered: usize,
+    pub(crate) branches: usize,
+    pub(crate) covered_branches: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ShardJson {
+    /// Such as `3/6`.
+    pub(crate) shard: String,
+    pub(crate) attempt: u32,
+    /// `null` if it gave no results.
+    pub(crate) seconds: Option<f64>,
+    pub(crate) predicted_seconds: Option<f64>,
+    pub(crate) exit_status: Option<i32>,
+    pub(crate) totals: TotalsJson,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TestJson {
+    pub(crate) id: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) seconds: f64,
+    pub(crate) shard: Option<String>,
+    pub(crate) attempts: u32,
+}
+
+/// The exit code is handed in: it belongs to the program, not to the view.
+pub(crate) fn result_json(view: &View<'_>, exit_code: u8) -> ResultJson {
+    ResultJson {
+        version: RESULT_VERSION,
+        suite: view.suite.to_owned(),
+        verdict: view.verdict.word().to_owned(),
+        exit_code,
+        reasons: view
+            .reasons
+            .iter()
+            .map(super::explanation::Explanation::plain)
+            .collect(),
+        totals: view.totals.into(),
+        seconds: SecondsJson {
+            wall: view.wall_seconds.map(microseconds),
+            tests: microseconds(view.test_seconds),
+        },
+        coverage: view.coverage.as_ref().map(CoverageJson::from),
+        shards: view.shards.iter().map(ShardJson::from).collect(),
+        tests: view.cases.iter().map(TestJson::from).collect(),
+        warnings: view.warnings.to_vec(),
+    }
+}
+
+impl From<Totals> for TotalsJson {
+    fn from(totals: Totals) -> Self {
+        let Totals {
+            passed,
+            skipped,
+            xfailed,
+            xpassed,
+            flaky,
+            failed,
+            error,
+            lost,
+        } = totals;
+        Self {
+            passed,
+            skipped,
+            xfailed,
+            xpassed,
+            flaky,
+            failed,
+            error,
+            lost,
+            all: totals.all(),
+        }
+    }
+}
+
+impl From<&CoverageView<'_>> for CoverageJson {
+    fn from(coverage: &CoverageView<'_>) -> Self {
+        let totals = coverage.totals;
+        Self {
+            percent: totals.percent(),
+            statements: totals.statements,
+            covered: totals.covered,
+            branches: totals.branches,
+            covered_branches: totals.covered_branches,
+        }
+    }
+}
+
+impl From<&ShardRow> for ShardJson {
+    fn from(row: &ShardRow) -> Self {
+        Self {
+            shard: row.run.shard.to_string(),
+            attempt: row.run.attempt,
+            seconds: row.seconds.map(microseconds),
+            predicted_seconds: row.run.predicted_seconds.map(microseconds),
+            exit_status: row.run.exit_status,
+            totals: row.run.totals.into(),
+        }
+    }
+}
+
+impl From<&TestCase> for TestJson {
+    fn from(case: &TestCase) -> Self {
+        Self {
+            id: case.id.to_string(),
+            outcome: case.outcome,
+            seconds: microseconds(case.duration().as_secs_f64()),
+            shard: case.shard.map(|shard| shard.to_string()),
+            attempts: case.attempts,
+        }
+    }
+}
+
+/// The difference of two times since 1970 has no digits beyond.
+fn microseconds(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}

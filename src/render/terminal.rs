@@ -1,0 +1,350 @@
+//! The report at the end of a run on a terminal.
+
+use std::fmt::Write as _;
+
+use crate::model::report::{Location, Outcome, TestCase};
+
+use super::bar;
+use super::sentence::{Part, Sentence};
+use super::view::{CoverageView, ShardRow, View, named_counts};
+use super::visible;
+use super::words;
+
+const BAR_COLUMNS: usize = 30;
+/// Of each traceback, from its end.
+const TRACEBACK_LINES: usize = 12;
+/// Failures with their messages; the others are in the report.
+const FAILURES: usize = 200;
+/// With more failures than this only the first ones have a traceback.
+const TRACEBACKS: usize = 20;
+/// Names in a list that is not about failures.
+const NAMES: usize = 10;
+const MESSAGE_COLUMNS: usize = 1000;
+
+/// How text is decorated; it says the same without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Plain,
+    Ansi,
+}
+
+impl Style {
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint(text, anstyle::Style::new().bold())
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint(text, anstyle::Style::new().dimmed())
+    }
+
+    pub(crate) fn red(self, text: &str) -> String {
+        self.paint(text, anstyle::AnsiColor::Red.on_default())
+    }
+
+    pub(crate) fn green(self, text: &str) -> String {
+        self.paint(text, anstyle::AnsiColor::Green.on_default())
+    }
+
+    pub(crate) fn yellow(self, text: &str) -> String {
+        self.paint(text, anstyle::AnsiColor::Yellow.on_default())
+    }
+
+    fn paint(self, text: &str, style: anstyle::Style) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Ansi => format!("{style}{text}{style:#}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options<'a> {
+    /// Columns.
+    pub(crate) width: usize,
+    pub(crate) style: Style,
+    /// Where the whole report lies.
+    pub(crate) report: Option<&'a str>,
+}
+
+/// The report, with line breaks; what matters most comes last, next to the prompt.
+pub(crate) fn report(view: &View<'_>, options: Options<'_>) -> String {
+    let out = Out { options };
+    let sections = [
+        out.failed(view),
+        out.names("Lost", Style::red, &view.lost),
+        out.names("Flaky", Style::yellow, &view.flaky),
+        out.slowest(view),
+        out.shards(view),
+        view.coverage
+            .as_ref()
+            .map(|coverage| out.coverage(coverage)),
+        out.warnings(view),
+        out.reasons(view),
+        Some(out.verdict(view)),
+    ];
+    let sections: Vec<String> = sections.into_iter().flatten().collect();
+    sections.join("\n")
+}
+
+struct Out<'a> {
+    options: Options<'a>,
+}
+
+impl Out<'_> {
+    fn title(&self, title: &str) -> String {
+        self.options.style.bold(title) + "\n"
+    }
+
+    /// A line that the terminal does not wrap.
+    fn line(&self, indent: usize, text: &str, paint: fn(Style, &str) -> String) -> String {
+        if text.is_empty() {
+            return "\n".to_owned();
+        }
+        let columns = self.options.width.saturating_sub(indent);
+        let text = visible::fit_width(text, columns, false);
+        format!(
+            "{}{}\n",
+            " ".repeat(indent),
+            paint(self.options.style, &text)
+        )
+    }
+
+    fn failed(&self, view: &View<'_>) -> Option<String> {
+        if view.failed.is_empty() {
+            return None;
+        }
+        let mut text = self.title("Failed");
+        for (position, case) in view.failed.iter().take(FAILURES).enumerate() {
+            text += &self.failure(case, position < TRACEBACKS);
+        }
+        text += &more(view.failed.len(), FAILURES);
+        Some(text)
+    }
+
+    fn failure(&self, case: &TestCase, with_traceback: bool) -> String {
+        let style = self.options.style;
+        let shard = case
+            .shard
+            .map(|shard| format!(" (shard {shard})"))
+            .unwrap_or_default();
+        let mut text = format!(
+            "  {}{}\n",
+            style.red(&visible::line(case.id.as_str())),
+            style.dim(&shard)
+        );
+        let Some(problem) = case.main_problem() else {
+            return text;
+        };
+        let place = case.best_location().map(place);
+        let message = Some(visible::first_line(&problem.message)).filter(|line| !line.is_empty());
+        let facts: Vec<String> = [place, message].into_iter().flatten().collect();
+        if !facts.is_empty() {
+            let line = facts.join(": ");
+            let _ = writeln!(
+                text,
+                "    {}",
+                visible::fit_width(&line, MESSAGE_COLUMNS, false)
+            );
+        }
+        if with_traceback {
+            let traceback = visible::lines(&problem.text).replace('\t', "    ");
+            let lines: Vec<&str> = traceback.trim_end().lines().collect();
+            let hidden = lines.len().saturating_sub(TRACEBACK_LINES);
+            if hidden > 0 {
+                let more = format!("… {} before", words::count(hidden, "line"));
+                text += &self.line(6, &more, Style::dim);
+            }
+            for line in &lines[hidden..] {
+                // pytest marks the lines of the error itself so.
+                let paint = if line.starts_with("E ") {
+                    Style::red
+                } else {
+                    Style::dim
+                };
+                text += &self.line(6, line, paint);
+            }
+            let others = case.problems.len() - 1;
+            if others > 0 {
+                let _ = writeln!(text, "    and {}", words::count(others, "more problem"));
+            }
+        }
+        text
+    }
+
+    fn names(
+        &self,
+        title: &str,
+        paint: fn(Style, &str) -> String,
+        cases: &[&TestCase],
+    ) -> Option<String> {
+        if cases.is_empty() {
+            return None;
+        }
+        let mut text = self.title(title);
+        for case in cases.iter().take(NAMES) {
+            let shard = case
+                .shard
+                .map(|shard| format!(" (shard {shard})"))
+                .unwrap_or_default();
+            let name = paint(self.options.style, &visible::line(case.id.as_str()));
+            let _ = writeln!(text, "  {name}{}", self.options.style.dim(&shard));
+        }
+        text += &more(cases.len(), NAMES);
+        Some(text)
+    }
+
+    fn slowest(&self, view: &View<'_>) -> Option<String> {
+        if view.slowest.is_empty() {
+            return None;
+        }
+        let mut text = self.title("Slowest");
+        for case in &view.slowest {
+            let time = words::duration(case.duration().as_secs_f64());
+            let room = self.options.width.saturating_sub(12);
+            let id = visible::line(case.id.as_str());
+            let _ = writeln!(text, "  {time:>8}  {}", visible::fit_width(&id, room, true));
+        }
+        Some(text)
+    }
+
+    fn shards(&self, view: &View<'_>) -> Option<String> {
+        if view.shards.len() < 2 {
+            return None;
+        }
+        let mut text = self.title("Shards");
+        let label = view
+            .shards
+            .iter()
+            .map(|row| row.run.shard.to_string().len())
+            .max();
+        let bar = BAR_COLUMNS.min(self.options.width.saturating_sub(50).max(5));
+        for row in &view.shards {
+            text += &self.shard(row, label.unwrap_or(0), bar);
+        }
+        Some(text)
+    }
+
+    fn shard(&self, row: &ShardRow, label: usize, columns: usize) -> String {
+        let style = self.options.style;
+        let totals = row.run.totals;
+        let bad = named_counts(totals, &[Outcome::Failed, Outcome::Error, Outcome::Lost]);
+        let paint = if bad.is_empty() && row.seconds.is_some() {
+            Style::green
+        } else {
+            Style::red
+        };
+        let bar = paint(style, &bar::padded(row.share, columns));
+        let shard = row.run.shard.to_string();
+        let Some(seconds) = row.seconds else {
+            return format!("  {shard:>label$}  {bar}  {}\n", style.red("no results"));
+        };
+        let mut facts = vec![words::count(totals.all(), "test")];
+        facts.extend(bad);
+        if let Some(predicted) = row.run.predicted_seconds {
+            facts.push(format!("predicted {}", words::duration(predicted)));
+        }
+        let time = words::duration(seconds);
+        format!(
+            "  {shard:>label$}  {bar}  {time:>7}  {}\n",
+            facts.join(", ")
+        )
+    }
+
+    fn coverage(&self, coverage: &CoverageView<'_>) -> String {
+        let mut text = format!(
+            "{} {}\n",
+            self.options.style.bold("Coverage"),
+            coverage.figures()
+        );
+        for (path, totals) in coverage.lowest.iter().take(5) {
+            let percent = words::percent(totals.percent());
+            let room = self.options.width.saturating_sub(12);
+            let path = visible::line(path.as_str());
+            let _ = writeln!(
+                text,
+                "  {percent:>8}  {}",
+                visible::fit_width(&path, room, true)
+            );
+        }
+        text
+    }
+
+    fn warnings(&self, view: &View<'_>) -> Option<String> {
+        if view.warnings.is_empty() {
+            return None;
+        }
+        let mut text = self.title("Warnings");
+        for warning in view.warnings.iter().take(NAMES) {
+            let _ = writeln!(
+                text,
+                "  {}",
+                self.options.style.yellow(&visible::first_line(warning))
+            );
+        }
+        text += &more(view.warnings.len(), NAMES);
+        Some(text)
+    }
+
+    fn reasons(&self, view: &View<'_>) -> Option<String> {
+        if view.reasons_to_tell().is_empty() {
+            return None;
+        }
+        let mut text = self.title("Why it is red");
+        for reason in view.reasons_to_tell().iter().take(NAMES) {
+            let place = reason
+                .location
+                .as_ref()
+                .map(|at| format!(" at {}", place(at)));
+            let _ = writeln!(
+                text,
+                "  {}{}",
+                self.sentence(&reason.what),
+                place.unwrap_or_default()
+            );
+            if let Some(advice) = &reason.advice {
+                let _ = writeln!(text, "    {}", self.sentence(advice));
+            }
+        }
+        text += &more(view.reasons_to_tell().len(), NAMES);
+        Some(text)
+    }
+
+    fn verdict(&self, view: &View<'_>) -> String {
+        let style = self.options.style;
+        let paint = if view.green { Style::green } else { Style::red };
+        let mut text = paint(style, &view.headline.plain()) + "\n";
+        if let Some(report) = self.options.report {
+            let _ = writeln!(text, "The whole report is in {}", visible::line(report));
+        }
+        text
+    }
+
+    fn sentence(&self, sentence: &Sentence) -> String {
+        match self.options.style {
+            Style::Plain => sentence.plain(),
+            Style::Ansi => sentence
+                .parts()
+                .iter()
+                .fold(String::new(), |text, part| match part {
+                    Part::Words(words) => text + &visible::line(words),
+                    Part::Name(name) => text + &Style::Ansi.bold(&visible::line(name)),
+                }),
+        }
+    }
+}
+
+fn more(all: usize, shown: usize) -> String {
+    match all.saturating_sub(shown) {
+        0 => String::new(),
+        hidden => format!("  … and {} more\n", words::number(hidden)),
+    }
+}
+
+/// `tests/test_a.py:12`, which editors open.
+fn place(location: &Location) -> String {
+    format!(
+        "{}:{}",
+        visible::line(location.path.as_str()),
+        location.line
+    )
+}

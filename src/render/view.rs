@@ -1,0 +1,345 @@
+//! What every sink shows of a run, computed once: sorted, counted, and in words.
+
+use std::cmp::Reverse;
+
+use camino::Utf8Path;
+
+use crate::model::coverage::{Coverage, CoverageTotals};
+use crate::model::report::{Location, Outcome, Report, ShardRun, TestCase, Totals};
+use crate::model::verdict::{Reason, Verdict};
+
+use super::explanation::Explanation;
+use super::sentence::Sentence;
+use super::words;
+
+/// How many of the slowest tests and of the least covered files are shown.
+const MOST_ROWS: usize = 10;
+
+/// Where the result can be looked up; all of it optional, since there is a world beside GitHub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// The page of the CI run.
+    pub(crate) run_url: Option<String>,
+    /// `https://host/owner/repository/blob/<sha>`, without a slash at the end.
+    pub(crate) blob_base: Option<String>,
+    pub(crate) sha: Option<String>,
+    pub(crate) workflow: Option<String>,
+}
+
+impl Links {
+    /// The page of a line; `None` for a path that leaves the repository.
+    pub(crate) fn line(&self, location: &Location) -> Option<String> {
+        let page = self.file(&location.path)?;
+        Some(if location.line > 0 {
+            format!("{page}#L{}", location.line)
+        } else {
+            page
+        })
+    }
+
+    pub(crate) fn file(&self, path: &Utf8Path) -> Option<String> {
+        let base = self.blob_base.as_ref()?;
+        let inside = !path.as_str().is_empty()
+            && path
+                .as_str()
+                .split('/')
+                .all(|part| !matches!(part, "" | "." | ".."));
+        inside.then(|| format!("{base}/{}", percent_encoded(path.as_str())))
+    }
+}
+
+fn percent_encoded(path: &str) -> String {
+    use std::fmt::Write as _;
+    path.bytes()
+        .fold(String::with_capacity(path.len()), |mut url, byte| {
+            if byte.is_ascii_alphanumeric() || b"/-._".contains(&byte) {
+                url.push(char::from(byte));
+            } else {
+                let _ = write!(url, "%{byte:02X}");
+            }
+            url
+        })
+}
+
+pub(crate) struct ViewInput<'a> {
+    /// Names the result where a repository has several; `None` where the suite is the only one.
+    pub(crate) title: Option<&'a str>,
+    pub(crate) report: &'a Report,
+    pub(crate) verdict: &'a Verdict,
+    pub(crate) coverage: Option<&'a Coverage>,
+    pub(crate) links: Links,
+}
+
+pub(crate) struct View<'a> {
+    pub(crate) suite: &'a str,
+    pub(crate) title: Option<&'a str>,
+    pub(crate) links: Links,
+    pub(crate) green: bool,
+    /// The verdict in one line, with the numbers.
+    pub(crate) headline: Sentence,
+    pub(crate) totals: Totals,
+    /// From the first start to the last end; `None` if no shard reported.
+    pub(crate) wall_seconds: Option<f64>,
+    /// What the tests took one after another.
+    pub(crate) test_seconds: f64,
+    pub(crate) reasons: Vec<Explanation>,
+    /// In the order of their node ids, as all lists of tests but the slowest.
+    pub(crate) failed: Vec<&'a TestCase>,
+    pub(crate) lost: Vec<&'a TestCase>,
+    pub(crate) flaky: Vec<&'a TestCase>,
+    /// The slowest first.
+    pub(crate) slowest: Vec<&'a TestCase>,
+    pub(crate) shards: Vec<ShardRow>,
+    pub(crate) coverage: Option<CoverageView<'a>>,
+    pub(crate) warnings: &'a [String],
+    pub(crate) cases: &'a [TestCase],
+    pub(crate) verdict: &'a Verdict,
+}
+
+/// How one shard stands among the others.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ShardRow {
+    pub(crate) run: ShardRun,
+    /// Wall time; `None` if the shard gave no results.
+    pub(crate) seconds: Option<f64>,
+    /// Of the longest shard, 0 to 1: the length of its bar.
+    pub(crate) share: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CoverageView<'a> {
+    pub(crate) branch: bool,
+    pub(crate) totals: CoverageTotals,
+    pub(crate) files: usize,
+    /// Files with something missing, the least covered first.
+    pub(crate) lowest: Vec<(&'a Utf8Path, CoverageTotals)>,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(input: ViewInput<'a>) -> Self {
+        let ViewInput {
+            title,
+            report,
+            verdict,
+            coverage,
+            links,
+        } = input;
+        let totals = report.totals();
+        let wall_seconds = report.wall_seconds();
+        let reasons: Vec<Explanation> = verdict.reasons.iter().map(Explanation::from).collect();
+        let with = |wanted: fn(Outcome) -> bool| sorted(report, wanted);
+        Self {
+            suite: &report.suite,
+            title,
+            links,
+            green: verdict.is_green(),
+            headline: headline(report, verdict, &reasons),
+            totals,
+            wall_seconds,
+            test_seconds: report
+                .cases
+                .iter()
+                .map(|case| case.duration().as_secs_f64())
+                .sum(),
+            reasons,
+            failed: with(Outcome::is_failure),
+            lost: with(|outcome| outcome == Outcome::Lost),
+            flaky: with(|outcome| outcome == Outcome::Flaky),
+            slowest: slowest(report),
+            shards: shard_rows(report),
+            coverage: coverage.map(CoverageView::new),
+            warnings: &report.warnings,
+            cases: &report.cases,
+            verdict,
+        }
+    }
+
+    /// The reasons to tell: none where failed tests, which are listed, are the only one.
+    pub(crate) fn reasons_to_tell(&self) -> &[Explanation] {
+        match self.verdict.reasons.as_slice() {
+            [Reason::TestsFailed { .. }] => &[],
+            _ => &self.reasons,
+        }
+    }
+
+    /// Whether a row of the table of shards has a prediction or a second attempt to show.
+    pub(crate) fn has_predictions(&self) -> bool {
+        self.shards
+            .iter()
+            .any(|row| row.run.predicted_seconds.is_some())
+    }
+
+    pub(crate) fn has_attempts(&self) -> bool {
+        self.shards.iter().any(|row| row.run.attempt > 1)
+    }
+}
+
+impl<'a> CoverageView<'a> {
+    fn new(coverage: &'a Coverage) -> Self {
+        let mut lowest: Vec<(&Utf8Path, CoverageTotals)> = coverage
+            .files
+            .iter()
+            .map(|(path, file)| (path.as_path(), file.totals()))
+            .filter(|(_, totals)| totals.percent() < 100.0)
+            .collect();
+        lowest.sort_by(|(_, a), (_, b)| {
+            a.percent()
+                .total_cmp(&b.percent())
+                .then_with(|| b.missing().cmp(&a.missing()))
+        });
+        lowest.truncate(MOST_ROWS);
+        Self {
+            branch: coverage.branch,
+            totals: coverage.totals(),
+            files: coverage.files.len(),
+            lowest,
+        }
+    }
+
+    /// `87.4% (1,234 of 1,400 statements, 30 of 40 branches)`.
+    pub(crate) fn figures(&self) -> String {
+        let CoverageTotals {
+            statements,
+            covered,
+            branches,
+            covered_branches,
+            ..
+        } = self.totals;
+        let part =
+            |some, all, noun| format!("{} of {}", words::number(some), words::count(all, noun));
+        let mut parts = vec![part(covered, statements, "statement")];
+        if self.branch {
+            // English makes this one plural irregular.
+            let noun = if branches == 1 { "branch" } else { "branches" };
+            let (some, all) = (words::number(covered_branches), words::number(branches));
+            parts.push(format!("{some} of {all} {noun}"));
+        }
+        format!(
+            "{} ({})",
+            words::percent(self.totals.percent()),
+            parts.join(", ")
+        )
+    }
+}
+
+fn sorted(report: &Report, wanted: impl Fn(Outcome) -> bool) -> Vec<&TestCase> {
+    let mut cases: Vec<&TestCase> = report
+        .cases
+        .iter()
+        .filter(|case| wanted(case.outcome))
+        .collect();
+    cases.sort_by_key(|case| &case.id);
+    cases
+}
+
+fn slowest(report: &Report) -> Vec<&TestCase> {
+    let mut cases: Vec<&TestCase> = report
+        .cases
+        .iter()
+        .filter(|case| !case.duration().is_zero())
+        .collect();
+    cases.sort_by_key(|case| (Reverse(case.duration()), &case.id));
+    cases.truncate(MOST_ROWS);
+    cases
+}
+
+fn shard_rows(report: &Report) -> Vec<ShardRow> {
+    let longest = report
+        .shards
+        .iter()
+        .filter_map(ShardRun::seconds)
+        .fold(0.0, f64::max);
+    let row = |run: &ShardRun| {
+        let seconds = run.seconds();
+        let share = if longest > 0.0 {
+            seconds.unwrap_or(0.0) / longest
+        } else {
+            0.0
+        };
+        ShardRow {
+            run: run.clone(),
+            seconds,
+            share,
+        }
+    };
+    report.shards.iter().map(row).collect()
+}
+
+/// Green: `1,602 tests passed, 3 skipped in 2m 3s (4 shards)`. Red: `3 failed, 1 lost of 1,602 tests
+/// in 2m 3s; shard 3/6 gave no results`.
+fn headline(report: &Report, verdict: &Verdict, reasons: &[Explanation]) -> Sentence {
+    let totals = report.totals();
+    let time = report
+        .wall_seconds()
+        .map(|seconds| format!(" in {}", words::duration(seconds)))
+        .unwrap_or_default();
+    if verdict.is_green() {
+        let shards = match report.shards.len() {
+            0 => String::new(),
+            shards => format!(" ({})", words::count(shards, "shard")),
+        };
+        return Sentence::words(format!("{}{time}{shards}", passed(totals)));
+    }
+    let bad = named_counts(totals, &[Outcome::Failed, Outcome::Error, Outcome::Lost]);
+    let rest: Vec<&Explanation> = verdict
+        .reasons
+        .iter()
+        .zip(reasons)
+        .filter(|(reason, _)| match reason {
+            Reason::TestsFailed { .. } | Reason::TestsLost { .. } => bad.is_empty(),
+            // A job fails with its tests and with its shards.
+            Reason::JobFailed { .. } => bad.is_empty() && reasons.len() == 1,
+            _ => true,
+        })
+        .map(|(_, explanation)| explanation)
+        .collect();
+    let counts = if !bad.is_empty() {
+        Some(format!(
+            "{} of {}{time}",
+            bad.join(", "),
+            words::count(totals.all(), "test")
+        ))
+    } else if totals.all() > 0 {
+        Some(format!("{}{time}", passed(totals)))
+    } else {
+        None
+    };
+    let joint = if bad.is_empty() { ", but " } else { "; " };
+    match (counts, rest.as_slice()) {
+        (Some(counts), []) => Sentence::words(counts),
+        (Some(counts), [first, others @ ..]) => Sentence::words(counts + joint)
+            .join(first.brief.clone())
+            .and(more(others.len())),
+        (None, [first, others @ ..]) => first.brief.clone().and(more(others.len())),
+        (None, []) => Sentence::words("no result"),
+    }
+}
+
+fn more(problems: usize) -> String {
+    match problems {
+        0 => String::new(),
+        _ => format!(", and {}", words::count(problems, "more problem")),
+    }
+}
+
+fn passed(totals: Totals) -> String {
+    let mut parts = vec![format!("{} passed", words::count(totals.passed, "test"))];
+    let others = [
+        Outcome::Flaky,
+        Outcome::Skipped,
+        Outcome::Xfailed,
+        Outcome::Xpassed,
+    ];
+    parts.extend(named_counts(totals, &others));
+    parts.join(", ")
+}
+
+/// `3 failed`, `2 errors`: only what there is.
+pub(crate) fn named_counts(totals: Totals, outcomes: &[Outcome]) -> Vec<String> {
+    let named = |outcome: &Outcome| match (totals.get(*outcome), outcome) {
+        (0, _) => None,
+        (some, Outcome::Error) => Some(words::count(some, "error")),
+        (some, outcome) => Some(format!("{} {}", words::number(some), outcome.name())),
+    };
+    outcomes.iter().filter_map(named).collect()
+}
