@@ -1,1 +1,11 @@
-//! placeholder
+//! Floor 3: processes, and what has to be true before and after them.
+
+pub(crate) mod environment;
+pub(crate) mod follow;
+pub(crate) mod host;
+pub(crate) mod lock;
+pub(crate) mod output;
+pub(crate) mod process;
+pub(crate) mod signals;
+pub(crate) mod tree;
+pub(crate) mod wait;

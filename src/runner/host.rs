@@ -1,0 +1,799 @@
+//! The run of one shard: start it, watch it, end it.
+//!
+//! How it is ended, from what pytest 9.2 and pytest-xdist 3.8 were seen to do:
+//!
+//! - SIGINT to the whole process group. pytest finishes the running test's teardown and writes its
+//!   reports: after 0.3 s, with two workers of pytest-xdist 0.8 s. Workers that do not get the
+//!   signal themselves are waited for, for 6 s.
+//! - No second SIGINT: it breaks a teardown or a report that is under way, and a test that swallowed
+//!   the first swallows the next.
+//! - SIGTERM shortly before the end of the grace period: it ends pytest at once, without a report;
+//!   the event log is complete anyway. A test that hangs gets SIGABRT instead, on which Python's
+//!   faulthandler, which pytest enables, writes where every thread is.
+//! - SIGKILL to all processes of the shard at the end of the grace period.
+//!
+//! GitHub gives 7.5 s until SIGTERM and 10 s until SIGKILL, so [`GRACE`] leaves one second to write
+//! the shard's files and 2.5 s to take a fleet down.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use camino::Utf8PathBuf;
+use rustix::process::Signal;
+use tokio::process::Child;
+
+use super::environment::Environment;
+use super::follow::{Follower, Progress};
+use super::output::{Output, Show};
+use super::process::CommandLine;
+use super::signals::{self, Interrupts, Urgency};
+use super::tree::{self, RunToken, Tree};
+use crate::model::human_duration::HumanDuration;
+use crate::model::shard::Shard;
+
+/// The grace period on a CI.
+pub(crate) const GRACE: Duration = Duration::from_millis(6500);
+
+/// How much of the grace period passes before SIGTERM.
+const POLITE: f64 = 0.85;
+
+/// The grace period after a second signal.
+const HURRY: Duration = Duration::from_secs(1);
+
+/// How long we wait for a process that SIGKILL did not end.
+const GIVE_UP: Duration = Duration::from_secs(5);
+
+const TICK: Duration = Duration::from_millis(250);
+
+/// Reading all of `/proc` takes some milliseconds, so only every so many ticks.
+const TICKS_PER_SAMPLE: u32 = 4;
+
+/// What to run as a shard, and how.
+pub(crate) struct ShardSpec {
+    pub(crate) shard: Shard,
+    pub(crate) command: CommandLine,
+    pub(crate) environment: Environment,
+    /// Gets `log.txt`; the plugin writes `events.jsonl` there.
+    pub(crate) shard_dir: Utf8PathBuf,
+    pub(crate) show: Show,
+    /// The run's; all of its shards may share it.
+    pub(crate) token: RunToken,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For the whole shard.
+    pub(crate) shard: Option<Duration>,
+    /// For one test with its setup and teardown.
+    pub(crate) test: Option<Duration>,
+    /// Between asking the shard to end and killing it.
+    pub(crate) grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            shard: None,
+            test: None,
+            grace: GRACE,
+        }
+    }
+}
+
+/// What became of the shard's command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Exited(i32),
+    /// By a signal that we did not send.
+    Signalled(i32),
+    TimedOut {
+        limit: Duration,
+        running: Vec<String>,
+    },
+    Hung {
+        test: String,
+        limit: Duration,
+    },
+    /// We were told to end.
+    Interrupted {
+        signal: i32,
+    },
+    /// Says what to do.
+    NotStarted(String),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ShardEnd {
+    pub(crate) exit: Ended,
+    /// Of the command, as a shell says it: 128 + n where a signal ended it; `None` where it did not
+    /// start or could not be ended.
+    pub(crate) status: Option<i32>,
+    /// Seconds since 1970.
+    pub(crate) started: f64,
+    pub(crate) ended: f64,
+    /// Bytes, of the largest process of the shard; sampled once a second, so a short life may be missed.
+    pub(crate) peak_memory: Option<u64>,
+    /// Why `log.txt` is incomplete.
+    pub(crate) log_problem: Option<String>,
+}
+
+impl Ended {
+    /// Why the shard ended before pytest did, if so.
+    pub(crate) fn interruption(&self) -> Option<String> {
+        (!matches!(self, Self::Exited(_))).then(|| self.to_string())
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(out, "exited with {status}"),
+            Self::Signalled(signal) => {
+                write!(out, "killed by {}", signals::name(*signal))?;
+                if *signal == Signal::KILL.as_raw() {
+                    write!(out, ", perhaps because memory ran out")?;
+                }
+                Ok(())
+            }
+            Self::TimedOut { limit, running } => {
+                write!(out, "took longer than {}", HumanDuration::new(*limit))?;
+                match running.as_slice() {
+                    [] => write!(out, "; no test was running"),
+                    [test] => write!(out, "; {test} was running"),
+                    [test, others @ ..] => {
+                        write!(out, "; {test} and {} more were running", others.len())
+                    }
+                }
+            }
+            Self::Hung { test, limit } => {
+                write!(out, "{test} ran longer than {}", HumanDuration::new(*limit))
+            }
+            Self::Interrupted { signal } => write!(out, "ended by {}", signals::name(*signal)),
+            Self::NotStarted(message) => out.write_str(message),
+        }
+    }
+}
+
+/// Runs a shard to its end, whatever that is; at the end none of its processes is left.
+pub(crate) async fn run(spec: ShardSpec, limits: Limits, interrupts: Interrupts) -> ShardEnd {
+    let clock = Instant::now();
+    let started = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64();
+    let mut end = ShardEnd {
+        exit: Ended::Interrupted {
+            signal: interrupts.signal().unwrap_or_default(),
+        },
+        status: None,
+        started,
+        ended: started,
+        peak_memory: None,
+        log_problem: None,
+    };
+    if interrupts.signal().is_some() {
+        return end;
+    }
+    match Supervisor::start(spec, limits) {
+        Ok(supervisor) => supervisor.watch(interrupts, &mut end).await,
+        Err(message) => end.exit = Ended::NotStarted(message),
+    }
+    end.ended = started + clock.elapsed().as_secs_f64();
+    end
+}
+
+struct Supervisor {
+    environment: Environment,
+    limits: Limits,
+    child: Child,
+    tree: Tree,
+    output: Output,
+    follower: Follower,
+    progress: Progress,
+    started: Instant,
+    peak_memory: Option<u64>,
+    ending: Option<Ending>,
+}
+
+/// Why and how a command is ended before its time.
+struct Ending {
+    why: Ended,
+    steps: VecDeque<(Instant, Step)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Interrupt,
+    End(Signal),
+    Kill,
+    GiveUp,
+}
+
+impl Ending {
+    fn new(why: Ended, grace: Duration) -> Self {
+        let now = Instant::now();
+        let last_words = match why {
+            Ended::Hung { .. } => Signal::ABORT,
+            _ => Signal::TERM,
+        };
+        let steps = [
+            (now, Step::Interrupt),
+            (now + grace.mul_f64(POLITE), Step::End(last_words)),
+            (now + grace, Step::Kill),
+            (now + grace + GIVE_UP, Step::GiveUp),
+        ];
+        Self {
+            why,
+            steps: steps.into(),
+        }
+    }
+
+    /// Does without what is left of the grace period.
+    fn hurry(&mut self, urgency: Urgency) {
+        let now = Instant::now();
+        let grace = if urgency == Urgency::Kill {
+            Duration::ZERO
+        } else {
+            HURRY
+        };
+        self.steps = [
+            (now, Step::End(Signal::TERM)),
+            (now + grace, Step::Kill),
+            (now + grace + GIVE_UP, Step::GiveUp),
+        ]
+        .into();
+    }
+}
+
+impl Supervisor {
+    fn start(spec: ShardSpec, limits: Limits) -> Result<Self, String> {
+        let ShardSpec {
+            shard,
+            command,
+            environment,
+            shard_dir,
+            show,
+            token,
+        } = spec;
+        let log = shard_dir.join("log.txt");
+        let (output, pipe) = fs_err::create_dir_all(&shard_dir)
+            .and_then(|()| Output::start(&log, show))
+            .map_err(|error| error.to_string())?;
+        let mut follower = Follower::new(shard_dir.join("events.jsonl"));
+        // What an earlier attempt wrote there does not run now.
+        let _ = follower.poll();
+        let command = environment.command(&command);
+        let (child, tree) = Tree::spawn(&command, pipe, token.part(shard.index()))?;
+        Ok(Self {
+            environment,
+            limits,
+            child,
+            tree,
+            output,
+            follower,
+            progress: Progress::default(),
+            started: Instant::now(),
+            peak_memory: None,
+            ending: None,
+        })
+    }
+
+    async fn watch(mut self, mut interrupts: Interrupts, end: &mut ShardEnd) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = 0_u32;
+        let mut urgency = Urgency::None;
+        let status = loop {
+            let next_step = self
+                .ending
+                .as_ref()
+                .and_then(|ending| ending.steps.front().copied());
+            tokio::select! {
+                status = self.child.wait() => break status.ok(),
+                new = interrupts.more_urgent_than(urgency) => {
+                    urgency = new;
+                    self.interrupted(interrupts.signal().unwrap_or_default(), urgency);
+                }
+                step = due(next_step) => {
+                    if let Some(ending) = &mut self.ending {
+                        ending.steps.pop_front();
+                    }
+                    match step {
+                        Step::Interrupt => self.environment.interrupt(&self.tree),
+                        Step::End(signal) => self.environment.end(&self.tree, signal),
+                        Step::Kill => self.environment.kill(&self.tree).await,
+                        Step::GiveUp => break None,
+                    }
+                }
+                _ = tick.tick() => {
+                    self.look();
+                    if ticks % TICKS_PER_SAMPLE == 1 {
+                        self.peak_memory = self.peak_memory.max(self.tree.peak_memory());
+                        tree::reap_orphans();
+                    }
+                    ticks = ticks.wrapping_add(1);
+                }
+            }
+        };
+        end.status = status.and_then(shell_status);
+        end.peak_memory = self.peak_memory;
+        end.exit = match self.ending.take() {
+            Some(ending) => ending.why,
+            None => status.map_or(Ended::Signalled(Signal::KILL.as_raw()), ended),
+        };
+        if status.is_some() {
+            self.tree.reaped();
+        }
+        let left = self.environment.clean_up(&self.tree).await;
+        if left > 0 {
+            self.output.note(&format!(
+                "ended {left} processes that the tests left behind"
+            ));
+        }
+        end.log_problem = self.output.finish().await;
+    }
+
+    /// Reads the event log and minds the limits.
+    fn look(&mut self) {
+        let now = Instant::now();
+        // A log that cannot be read is publish's to judge; here it only means to know less.
+        for event in self.follower.poll().unwrap_or_default() {
+            self.progress.apply(&event, now);
+        }
+        if self.ending.is_some() {
+            return;
+        }
+        let Limits { shard, test, .. } = self.limits;
+        if let Some(limit) = shard.filter(|limit| now - self.started >= *limit) {
+            let running = self
+                .progress
+                .running
+                .iter()
+                .map(|test| test.id.clone())
+                .collect();
+            self.end(Ended::TimedOut { limit, running });
+        } else if let Some(limit) = test
+            && let Some(hanging) = self.progress.hanging(limit, now)
+        {
+            let test = hanging.id.clone();
+            self.end(Ended::Hung { test, limit });
+        }
+    }
+
+    fn interrupted(&mut self, signal: i32, urgency: Urgency) {
+        if self.ending.is_none() {
+            self.end(Ended::Interrupted { signal });
+        }
+        if urgency > Urgency::Stop
+            && let Some(ending) = &mut self.ending
+        {
+            ending.hurry(urgency);
+        }
+    }
+
+    fn end(&mut self, why: Ended) {
+        self.output.note(&why.to_string());
+        self.ending = Some(Ending::new(why, self.limits.grace));
+    }
+}
+
+async fn due(step: Option<(Instant, Step)>) -> Step {
+    match step {
+        Some((at, step)) => {
+            tokio::time::sleep_until(at.into()).await;
+            step
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn ended(status: ExitStatus) -> Ended {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exited(code),
+        (None, signal) => Ended::Signalled(signal.unwrap_or_default()),
+    }
+}
+
+fn shell_status(status: ExitStatus) -> Option<i32> {
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::output::tests::Paper;
+    use crate::runner::output::{Guard, Terminal};
+    use crate::runner::signals::tests::Fingers;
+    use camino::Utf8Path;
+
+    /// One shard in a folder of its own.
+    struct Bench {
+        dir: tempfile::TempDir,
+        limits: Limits,
+        show: Show,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let limits = Limits {
+                grace: Duration::from_secs(3),
+                ..Limits::default()
+            };
+            Self {
+                dir: tempfile::tempdir().expect("a folder"),
+                limits,
+                show: Show::Nothing,
+            }
+        }
+
+        fn path(&self, name: &str) -> Utf8PathBuf {
+            Utf8Path::from_path(self.dir.path())
+                .expect("UTF-8")
+                .join(name)
+        }
+
+        fn read(&self, name: &str) -> String {
+            std::fs::read_to_string(self.path(name)).unwrap_or_default()
+        }
+
+        fn number(&self, name: &str) -> i32 {
+            self.read(name).trim().parse().expect("a number")
+        }
+
+        async fn run(&self, program: &str, script: &str, interrupts: Interrupts) -> ShardEnd {
+            let dash_c = if program == "python3" { "-Sc" } else { "-c" };
+            let spec = ShardSpec {
+                shard: Shard::new(1, 1).expect("a shard"),
+                command: CommandLine::new(program, [dash_c, script]).current_dir(self.path("")),
+                environment: Environment::Host,
+                shard_dir: self.path(""),
+                show: self.show.clone(),
+                token: RunToken::random(),
+            };
+            run(spec, self.limits, interrupts).await
+        }
+
+        async fn sh(&self, script: &str) -> ShardEnd {
+            self.run("sh", script, Fingers::new().1).await
+        }
+
+        async fn python(&self, script: &str) -> ShardEnd {
+            self.run("python3", script, Fingers::new().1).await
+        }
+
+        /// Runs a script and sends it signals once it has written the file `ready`.
+        async fn interrupted(&self, script: &str, signals: &[i32]) -> (ShardEnd, Duration) {
+            let (fingers, interrupts) = Fingers::new();
+            let press = async {
+                while !self.path("ready").exists() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                let pressed = Instant::now();
+                signals.iter().for_each(|signal| fingers.press(*signal));
+                pressed
+            };
+            let (end, pressed) = tokio::join!(self.run("python3", script, interrupts), press);
+            (end, pressed.elapsed())
+        }
+    }
+
+    fn is_alive(pid: i32) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    }
+
+    #[tokio::test]
+    async fn tells_how_the_command_ended() {
+        let bench = Bench::new();
+        let end = bench.sh("echo out; echo err >&2; exit 3").await;
+        assert_eq!((end.exit, end.status), (Ended::Exited(3), Some(3)));
+        assert!(end.ended >= end.started && end.started > 1.6e9);
+        assert_eq!(bench.read("log.txt"), "out\nerr\n");
+        let end = bench.python("import os; os._exit(7)").await;
+        assert_eq!(end.exit, Ended::Exited(7));
+        let end = bench.sh("kill -SEGV $$").await;
+        assert_eq!(
+            (end.exit.clone(), end.status),
+            (Ended::Signalled(11), Some(139))
+        );
+        assert_eq!(
+            end.exit.interruption().as_deref(),
+            Some("killed by SIGSEGV")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_command_that_does_not_exist_is_no_crash() {
+        let bench = Bench::new();
+        let end = bench.run("no-such-pytest", "", Fingers::new().1).await;
+        assert!(
+            matches!(&end.exit, Ended::NotStarted(message) if message.contains("not on the PATH"))
+        );
+        assert_eq!(end.status, None);
+    }
+
+    #[tokio::test]
+    async fn output_without_end_takes_no_memory_and_blocks_nobody() {
+        let own_peak = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:"))
+                .map(str::to_owned);
+            line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
+        let before = own_peak();
+        let end = Bench::new()
+            .python(
+                "import sys\n\
+                 for i in range(200):\n  \
+                   sys.stdout.write('x' * 999_999 + '\\n'); sys.stderr.write('e\\n')\n",
+            )
+            .await;
+        assert_eq!(end.exit, Ended::Exited(0));
+        // Other tests run beside this one, so the bound is wide; 200 MB it is not.
+        assert!(
+            own_peak() - before < 100 << 10,
+            "{} kB more",
+            own_peak() - before
+        );
+        if cfg!(target_os = "linux") {
+            assert_eq!(end.log_problem, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_may_close_its_output() {
+        let bench = Bench::new();
+        let end = bench
+            .python(
+                "import os,time; print('a',flush=True); os.close(1); os.close(2); time.sleep(0.3)",
+            )
+            .await;
+        assert_eq!(end.exit, Ended::Exited(0));
+        assert_eq!(bench.read("log.txt"), "a\n");
+    }
+
+    #[tokio::test]
+    async fn shards_share_a_terminal_by_whole_lines() {
+        let paper = Paper::default();
+        let terminal = paper.terminal(Guard::None);
+        let bench = |prefix: &str, terminal: &std::sync::Arc<Terminal>| {
+            let show = Show::Prefixed(std::sync::Arc::clone(terminal), prefix.into());
+            Bench {
+                show,
+                ..Bench::new()
+            }
+        };
+        let (one, two) = (bench("1/2 | ", &terminal), bench("2/2 | ", &terminal));
+        let script = |word: &str| {
+            format!(
+                "i=0; while [ $i -lt 300 ]; do printf {word}; printf '{word}\\n'; i=$((i+1)); done"
+            )
+        };
+        let (first, second) = (script("aa"), script("bb"));
+        let _ = tokio::join!(one.sh(&first), two.sh(&second));
+        let text = paper.text();
+        assert_eq!(
+            text.lines().filter(|line| *line == "1/2 | aaaa").count(),
+            300
+        );
+        assert_eq!(
+            text.lines().filter(|line| *line == "2/2 | bbbb").count(),
+            300
+        );
+        assert_eq!(text.lines().count(), 600);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn peak_memory_is_of_the_largest_process() {
+        let end = Bench::new()
+            .python("import os,time\nif os.fork()==0:\n  x=b'x'*(64<<20); time.sleep(2)\n  os._exit(0)\nos.wait()")
+            .await;
+        let peak = end.peak_memory.expect("a sample");
+        assert!((64 << 20..256 << 20).contains(&peak), "{peak}");
+    }
+
+    const READY: &str = "import os,signal,sys,time\n\
+        def ready(): open('ready','w').close()\n\
+        def daemon(env):\n  \
+          if os.fork(): return\n  \
+          os.setsid()\n  \
+          if os.fork(): os._exit(0)\n  \
+          open('daemon','w').write(str(os.getpid()))\n  \
+          os.execve('/bin/sleep',['sleep','60'],env)\n\
+        def has_daemon():\n  \
+          while not (os.path.exists('daemon') and open('daemon').read()): time.sleep(0.01)\n";
+
+    #[tokio::test]
+    async fn the_first_signal_is_a_keyboard_interrupt_for_the_whole_group() {
+        let bench = Bench::new();
+        let script = format!(
+            "{READY}child=os.fork()\n\
+             try:\n  ready() if child else None\n  time.sleep(60)\n\
+             except KeyboardInterrupt:\n  open('parent' if child else 'child','w').close(); child and os.wait(); sys.exit(2)\n"
+        );
+        let (end, took) = bench.interrupted(&script, &[15]).await;
+        assert_eq!(
+            (end.exit, end.status),
+            (Ended::Interrupted { signal: 15 }, Some(2))
+        );
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        assert!(bench.path("parent").exists());
+        assert!(
+            bench
+                .read("log.txt")
+                .ends_with("parallel-pytest: ended by SIGTERM\n")
+        );
+    }
+
+    #[tokio::test]
+    async fn what_ignores_every_signal_is_killed_when_its_grace_ends() {
+        let bench = Bench {
+            limits: Limits {
+                grace: Duration::from_secs(1),
+                ..Limits::default()
+            },
+            ..Bench::new()
+        };
+        let deaf = format!(
+            "{READY}[signal.signal(s, signal.SIG_IGN) for s in (2, 15)]\nready()\ntime.sleep(60)"
+        );
+        let (end, took) = bench.interrupted(&deaf, &[2]).await;
+        assert_eq!(
+            (end.exit, end.status),
+            (Ended::Interrupted { signal: 2 }, Some(137))
+        );
+        assert!((0.9..4.0).contains(&took.as_secs_f64()), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_second_and_a_third_signal_are_faster() {
+        let limits = Limits {
+            grace: Duration::from_secs(30),
+            ..Limits::default()
+        };
+        let slow = format!("{READY}signal.signal(2, signal.SIG_IGN)\nready()\ntime.sleep(60)");
+        let (end, took) = Bench {
+            limits,
+            ..Bench::new()
+        }
+        .interrupted(&slow, &[2, 2])
+        .await;
+        assert_eq!(end.status, Some(128 + 15));
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        let deaf = format!(
+            "{READY}[signal.signal(s, signal.SIG_IGN) for s in (2, 15)]\nready()\ntime.sleep(60)"
+        );
+        let (end, took) = Bench {
+            limits,
+            ..Bench::new()
+        }
+        .interrupted(&deaf, &[2, 2, 2])
+        .await;
+        assert_eq!(end.status, Some(137));
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_daemon_does_not_outlive_its_shard() {
+        // Those that keep the environment are known by the token.
+        let bench = Bench::new();
+        let script = format!("{READY}daemon(os.environ)\nhas_daemon()\nprint('done')");
+        let end = bench.python(&script).await;
+        assert_eq!(end.exit, Ended::Exited(0));
+        assert!(!is_alive(bench.number("daemon")));
+        assert_eq!(
+            bench.read("log.txt"),
+            "done\nparallel-pytest: ended 1 processes that the tests left behind\n"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn two_hundred_sleepers_die_with_their_shard() {
+        let bench = Bench {
+            limits: Limits {
+                grace: Duration::from_secs(1),
+                ..Limits::default()
+            },
+            ..Bench::new()
+        };
+        let script = format!(
+            "{READY}pids=[]\nfor i in range(200):\n  \
+               pid=os.fork()\n  \
+               if pid==0:\n    \
+                 [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]\n    \
+                 i%2 and os.setsid(); time.sleep(60); os._exit(0)\n  \
+               pids.append(pid)\n\
+             open('pids','w').write(' '.join(map(str,pids))); ready(); time.sleep(60)"
+        );
+        let (end, _) = bench.interrupted(&script, &[2]).await;
+        assert_eq!(end.exit, Ended::Interrupted { signal: 2 });
+        let pids = bench.read("pids");
+        assert_eq!(pids.split(' ').count(), 200);
+        assert!(
+            !pids
+                .split(' ')
+                .any(|pid| is_alive(pid.parse().expect("a number")))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_hanging_test_is_named_and_ended() {
+        let bench = Bench {
+            limits: Limits {
+                test: Some(Duration::from_millis(600)),
+                ..Limits::default()
+            },
+            ..Bench::new()
+        };
+        std::fs::write(
+            bench.path("events.jsonl"),
+            "{\"e\":\"start\",\"id\":\"from an earlier attempt\",\"at\":0}\n",
+        )
+        .expect("a file");
+        let end = bench
+            .python(
+                "import time\nlog=open('events.jsonl','a')\n\
+                 def say(text): log.write(text+'\\n'); log.flush()\n\
+                 say('{\"e\":\"start\",\"id\":\"t.py::quick\",\"at\":1}'); say('{\"e\":\"finish\",\"id\":\"t.py::quick\",\"at\":1}')\n\
+                 say('{\"e\":\"start\",\"id\":\"t.py::slow\",\"at\":1}')\n\
+                 try: time.sleep(60)\n\
+                 except KeyboardInterrupt: print('the traceback')",
+            )
+            .await;
+        let hung = Ended::Hung {
+            test: "t.py::slow".into(),
+            limit: Duration::from_millis(600),
+        };
+        assert_eq!(end.exit, hung);
+        assert!(end.ended - end.started < 10.0);
+        assert_eq!(
+            bench.read("log.txt"),
+            "parallel-pytest: t.py::slow ran longer than 600ms\nthe traceback\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_shard_over_its_time_limit_tells_what_was_running() {
+        let limits = Limits {
+            shard: Some(Duration::from_millis(500)),
+            ..Limits::default()
+        };
+        let bench = Bench {
+            limits,
+            ..Bench::new()
+        };
+        let end = bench.python("import time; time.sleep(60)").await;
+        assert_eq!(
+            end.exit.to_string(),
+            "took longer than 500ms; no test was running"
+        );
+        let end = bench
+            .python("import time; open('events.jsonl','a').write('{\"e\":\"start\",\"id\":\"a\",\"at\":1}\\n'); time.sleep(60)")
+            .await;
+        assert_eq!(
+            end.exit.interruption().as_deref(),
+            Some("took longer than 500ms; a was running")
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_starts_once_we_were_told_to_end() {
+        let bench = Bench::new();
+        let (fingers, interrupts) = Fingers::new();
+        fingers.press(1);
+        let end = bench.run("sh", "touch started", interrupts).await;
+        assert_eq!(end.exit, Ended::Interrupted { signal: 1 });
+        assert!(!bench.path("started").exists());
+    }
+}
