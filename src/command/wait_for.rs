@@ -117,3 +117,108 @@ fn become_command(program: &OsString, args: &[OsString]) -> Exit {
 fn say(text: &str) {
     let _ = writeln!(io::stderr(), "parallel-pytest: {text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+    use std::net::TcpListener;
+    use std::process::Output;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: WaitForArgs,
+    }
+
+    fn parse(words: &[&str]) -> Result<WaitForArgs, clap::Error> {
+        Line::try_parse_from([&["wait-for"], words].concat()).map(|line| line.args)
+    }
+
+    /// Not a test by itself: it may become another program.
+    #[ignore = "another test starts it"]
+    #[test]
+    fn alone() {
+        let words = shlex::split(&std::env::var("TEST_WORDS").expect("words")).expect("words");
+        let args = parse(&words.iter().map(String::as_str).collect::<Vec<_>>()).expect("arguments");
+        let exit = wait_for(&args).expect("an exit");
+        assert_eq!(exit.code(), 0, "exit {}", exit.code());
+    }
+
+    fn alone_with(words: &str) -> Output {
+        let this = std::env::current_exe().expect("our path");
+        Command::new(this)
+            .args([
+                "--exact",
+                "command::wait_for::tests::alone",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("TEST_WORDS", words)
+            .output()
+            .expect("our own output")
+    }
+
+    fn stderr(output: &Output) -> String {
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    #[test]
+    fn takes_several_targets_and_a_command_with_flags() {
+        let args = parse(&[
+            "db:5432",
+            "[::1]:80",
+            "--timeout",
+            "1h30m",
+            "--",
+            "pytest",
+            "-q",
+        ])
+        .expect("arguments");
+        assert_eq!(
+            (args.targets.len(), args.timeout.to_string()),
+            (2, "1h30m".into())
+        );
+        assert_eq!(args.command, ["pytest", "-q"]);
+        assert!(parse(&[]).is_err() && parse(&["--", "true"]).is_err() && parse(&["db"]).is_err());
+    }
+
+    #[test]
+    fn becomes_the_command() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let output = alone_with(&format!(
+            "{address} -- sh -c 'echo I am $PPID $0 $1; exit 7' a 'b c'"
+        ));
+        assert_eq!(output.status.code(), Some(7));
+        assert!(
+            String::from_utf8_lossy(&output.stdout)
+                .contains(&format!("I am {} a b c", std::process::id()))
+        );
+        assert!(stderr(&output).contains(&format!("waiting for {address}, at most 1m\n")));
+        assert!(stderr(&output).contains(&format!("{address} accepts connections after ")));
+    }
+
+    #[test]
+    fn says_in_its_exit_what_went_wrong() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let missing = alone_with(&format!("-q {address} -- /no/such/program"));
+        assert!(
+            stderr(&missing).contains("exit 127")
+                && stderr(&missing).contains("`/no/such/program` did not start")
+        );
+        assert!(!stderr(&missing).contains("waiting for"));
+        let unfit = alone_with(&format!("-q {address} -- /"));
+        assert!(stderr(&unfit).contains("exit 126"));
+        drop(listener);
+        let closed = alone_with(&format!("-q {address} --timeout 200ms -- touch /never"));
+        let text =
+            format!("{address} did not accept a connection within 200ms: connection refused");
+        assert!(
+            stderr(&closed).contains("exit 4") && stderr(&closed).contains(&text),
+            "{}",
+            stderr(&closed)
+        );
+    }
+}

@@ -796,4 +796,147 @@ mod tests {
         assert_eq!(end.exit, Ended::Interrupted { signal: 1 });
         assert!(!bench.path("started").exists());
     }
+
+    /// Not a test by itself: a run in a process of its own, so that it can get real signals and has
+    /// all orphans for itself. Prints how the run ended.
+    #[ignore = "another test starts it"]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn alone() {
+        let interrupts = Interrupts::install().expect("handlers");
+        let command = std::env::var("TEST_COMMAND").expect("a command");
+        let mut words = shlex::split(&command).expect("words").into_iter();
+        let spec = ShardSpec {
+            shard: Shard::new(1, 1).expect("a shard"),
+            command: CommandLine::new(words.next().expect("a program"), words),
+            environment: Environment::Host,
+            shard_dir: std::env::var("TEST_DIR").expect("a folder").into(),
+            show: Show::Nothing,
+            token: RunToken::random(),
+        };
+        let clock = Instant::now();
+        let limits = Limits {
+            test: Some(Duration::from_secs(30)),
+            ..Limits::default()
+        };
+        let end = run(spec, limits, interrupts).await;
+        let report = format!(
+            "{} status={:?} zombies={}",
+            end.exit,
+            end.status,
+            tree::zombies()
+        );
+        fs_err::write(std::env::var("TEST_REPORT").expect("a file"), &report).expect("a report");
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!(
+                "{report} after {:.2} s, peak {:?}\n",
+                clock.elapsed().as_secs_f64(),
+                end.peak_memory
+            )
+            .as_bytes(),
+        );
+    }
+
+    impl Bench {
+        /// Has a shell start [`alone`] as `$ALONE`, with a Python script to run.
+        fn shell(&self, shell: &str, python: &str) -> std::process::Child {
+            let this = std::env::current_exe().expect("our path");
+            let alone = format!(
+                "{} --exact runner::host::tests::alone --ignored",
+                this.display()
+            );
+            let command = CommandLine::new("python3", ["-Sc", python]).to_string();
+            let mut child = std::process::Command::new("sh");
+            child
+                .args(["-c", &shell.replace("$ALONE", &alone)])
+                .current_dir(self.dir.path());
+            child
+                .env("TEST_COMMAND", command)
+                .env("TEST_DIR", self.path(""))
+                .env("TEST_REPORT", self.path("report"));
+            child
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null());
+            child.spawn().expect("a shell")
+        }
+
+        fn wait_for(&self, name: &str) {
+            let patience = Instant::now();
+            while self.read(name).is_empty() {
+                assert!(
+                    patience.elapsed() < Duration::from_secs(60),
+                    "{name} never came"
+                );
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    fn kill(signal: &str, pid: i32) {
+        let status = std::process::Command::new("kill")
+            .arg(signal)
+            .arg(pid.to_string())
+            .status();
+        assert!(status.expect("kill").success());
+    }
+
+    #[test]
+    fn a_background_job_still_gives_its_child_a_keyboard_interrupt() {
+        let bench = Bench::new();
+        let python = "import signal,time\nopen('python','w').write(str(signal.getsignal(2)))\n\
+                      try: time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(2)";
+        let mut shell = bench.shell("$ALONE & echo $! > pid; wait", python);
+        bench.wait_for("python");
+        assert!(bench.read("python").contains("default_int_handler"));
+        // Before us a child of such a shell would not even notice it.
+        kill("-INT", bench.number("pid"));
+        bench.wait_for("report");
+        assert_eq!(
+            bench.read("report"),
+            "ended by SIGINT status=Some(2) zombies=0"
+        );
+        shell.wait().expect("a status");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn under_nohup_the_end_of_the_terminal_is_not_ours() {
+        let bench = Bench::new();
+        let python =
+            "import time; open('python','w').write('runs'); time.sleep(1); raise SystemExit(5)";
+        let mut shell = bench.shell("trap '' HUP; $ALONE & echo $! > pid; wait", python);
+        bench.wait_for("python");
+        kill("-HUP", bench.number("pid"));
+        bench.wait_for("report");
+        assert_eq!(
+            bench.read("report"),
+            "exited with 5 status=Some(5) zombies=0"
+        );
+        shell.wait().expect("a status");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_daemon_that_threw_its_environment_away_is_found_too() {
+        let bench = Bench::new();
+        let mut shell = bench.shell("$ALONE", &format!("{READY}daemon({{}})\nhas_daemon()"));
+        shell.wait().expect("a status");
+        assert_eq!(
+            bench.read("report"),
+            "exited with 0 status=Some(0) zombies=0"
+        );
+        assert!(!is_alive(bench.number("daemon")));
+    }
+
+    #[tokio::test]
+    async fn a_stopped_child_wakes_up_to_end() {
+        let bench = Bench::new();
+        let script = format!(
+            "{READY}ready()\ntry:\n  os.kill(os.getpid(), signal.SIGSTOP); time.sleep(60)\n\
+             except KeyboardInterrupt: sys.exit(2)"
+        );
+        let (end, took) = bench.interrupted(&script, &[2]).await;
+        assert_eq!(end.status, Some(2));
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
 }

@@ -152,6 +152,8 @@ impl Tree {
     pub(crate) fn signal_group(&self, signal: Signal) {
         if let Some(group) = Pid::from_raw(self.root) {
             let _ = rustix::process::kill_process_group(group, signal);
+            // One that asked the terminal for input is stopped, and would not notice.
+            let _ = rustix::process::kill_process_group(group, Signal::CONT);
         }
     }
 
@@ -170,10 +172,11 @@ impl Tree {
     /// Ends every process of the shard, also those that are born while it does so.
     pub(crate) async fn kill(&self) {
         for _ in 0..LOOKS {
-            if self.signal_all(Signal::KILL) == 0 {
+            let left = self.signal_all(Signal::KILL);
+            reap_orphans();
+            if left == 0 {
                 return;
             }
-            reap_orphans();
             tokio::time::sleep(AGAIN).await;
         }
         tracing::warn!("processes of the shard could not be ended");
@@ -184,8 +187,9 @@ impl Tree {
         let left = self.signal_all(Signal::TERM);
         let deadline = tokio::time::Instant::now() + patience;
         while left > 0 && tokio::time::Instant::now() < deadline {
+            let is_done = self.members(&Table::read()).is_empty();
             reap_orphans();
-            if self.members(&Table::read()).is_empty() {
+            if is_done {
                 return left;
             }
             tokio::time::sleep(AGAIN).await;
@@ -259,6 +263,7 @@ fn signal_each(pids: &BTreeSet<i32>, signal: Signal) {
     for pid in pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
         // It may have ended since we looked.
         let _ = rustix::process::kill_process(pid, signal);
+        let _ = rustix::process::kill_process(pid, Signal::CONT);
     }
 }
 
@@ -380,6 +385,17 @@ impl Process {
             session: number()?,
         })
     }
+}
+
+/// How many of our children have ended and were not taken leave of.
+#[cfg(test)]
+pub(super) fn zombies() -> usize {
+    let table = Table::read();
+    table
+        .processes
+        .values()
+        .filter(|process| process.parent == own_pid() && process.is_zombie)
+        .count()
 }
 
 #[cfg(test)]
