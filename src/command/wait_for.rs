@@ -17,7 +17,7 @@ use crate::runner::wait::{Target, Unreached, wait};
 /// Waits until every HOST:PORT accepts connections, then runs CMD in its own place.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WaitForArgs {
-    /// What to wait for, such as db:5432 or [::1]:6379.
+    /// What to wait for, such as `db:5432` or `[::1]:6379`.
     #[arg(required = true, value_name = "HOST:PORT")]
     targets: Vec<Target>,
 
@@ -76,18 +76,24 @@ fn wait_in_runtime(args: &WaitForArgs) -> anyhow::Result<Waited> {
         let mut interrupts = Interrupts::install().context("failed to handle signals")?;
         if !args.quiet {
             let names: Vec<String> = args.targets.iter().map(Target::to_string).collect();
-            say(&format!("waiting for {}, at most {}", names.join(", "), args.timeout));
+            say(&format!(
+                "waiting for {}, at most {}",
+                names.join(", "),
+                args.timeout
+            ));
         }
         let tell = |target: &Target, after: Duration| {
             if !args.quiet {
-                say(&format!("{target} accepts connections after {}", HumanDuration::new(after)));
+                say(&format!(
+                    "{target} accepts connections after {}",
+                    HumanDuration::new(after)
+                ));
             }
         };
         let waited = tokio::select! {
-            unreached = wait(&args.targets, args.timeout.get(), tell) => match unreached.is_empty() {
-                true => Waited::Accepted,
-                false => Waited::Unreached(unreached),
-            },
+            unreached = wait(&args.targets, args.timeout.get(), tell) => {
+                if unreached.is_empty() { Waited::Accepted } else { Waited::Unreached(unreached) }
+            }
             _ = interrupts.more_urgent_than(Urgency::None) => {
                 Waited::Signal(interrupts.signal().unwrap_or_default())
             }

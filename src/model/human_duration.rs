@@ -80,32 +80,33 @@ impl FromStr for HumanDuration {
             let (_, size) = units
                 .find(|(name, _)| *name == if is_plain { "s" } else { unit })
                 .ok_or_else(shape)?;
-            let part = milliseconds(number, *size)
-                .ok_or_else(shape)?
+            if !is_decimal(number) {
+                return Err(shape());
+            }
+            sum = milliseconds(number, *size)
+                .and_then(|part| sum.checked_add(part))
                 .ok_or_else(too_long)?;
-            sum = sum.checked_add(part).ok_or_else(too_long)?;
             rest = tail;
         }
         Ok(Self(Duration::from_millis(sum)))
     }
 }
 
-/// `None` if it is not a decimal number, `Some(None)` if it is too great. At most nine decimals count.
-fn milliseconds(number: &str, size: u64) -> Option<Option<u64>> {
+/// `5` or `1.5`, not `.5`, `5.` or `1.2.3`.
+fn is_decimal(number: &str) -> bool {
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
-    if [whole, decimals]
-        .iter()
-        .any(|digits| digits.is_empty() || digits.contains('.'))
-    {
-        return None;
-    }
+    let are_digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    are_digits(whole) && are_digits(decimals)
+}
+
+/// `None` if it is too long. At most nine decimals count.
+fn milliseconds(number: &str, size: u64) -> Option<u64> {
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let decimals = &format!("{decimals:0<9}")[..9];
     let fraction = u128::from(size) * decimals.parse::<u128>().ok()? / 1_000_000_000;
-    let whole = whole
-        .parse::<u64>()
-        .ok()
-        .and_then(|whole| whole.checked_mul(size));
-    Some(whole.and_then(|whole| whole.checked_add(u64::try_from(fraction).ok()?)))
+    let whole = whole.parse::<u64>().ok()?.checked_mul(size)?;
+    whole.checked_add(u64::try_from(fraction).ok()?)
 }
 
 #[cfg(test)]

@@ -165,7 +165,9 @@ mod tests {
         follower.take(lines.concat().as_bytes(), &mut events);
         assert_eq!(events.len(), lines.len());
         let mut progress = Progress::default();
-        events.iter().for_each(|event| progress.apply(event, now));
+        for event in &events {
+            progress.apply(event, now);
+        }
         progress
     }
 

@@ -6,7 +6,8 @@ use std::io::{Read as _, Seek as _, Write as _};
 use anyhow::{Context as _, bail};
 use camino::Utf8Path;
 
-use super::tree::{self, RunToken};
+use super::token::RunToken;
+use super::tree;
 
 /// A file in the work directory; its content is the token of the run that has or had the lock.
 const FILE: &str = ".lock";

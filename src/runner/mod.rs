@@ -6,6 +6,8 @@ pub(crate) mod host;
 pub(crate) mod lock;
 pub(crate) mod output;
 pub(crate) mod process;
+mod process_table;
 pub(crate) mod signals;
+pub(crate) mod token;
 pub(crate) mod tree;
 pub(crate) mod wait;

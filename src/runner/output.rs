@@ -29,7 +29,7 @@ pub(crate) enum Guard {
     None,
     /// GitHub: nothing between `::stop-commands::<token>` and `::<token>::` is a command
     /// (<https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>). The
-    /// token must be unknown to the children: not the one of [`super::tree::RunToken`].
+    /// token must be unknown to the children: not the one of [`super::token::RunToken`].
     StopCommands(String),
 }
 
@@ -130,7 +130,9 @@ impl Output {
 
     /// Adds a line of our own to the log.
     pub(super) fn note(&self, text: &str) {
-        locked(&self.log).write(format!("parallel-pytest: {text}\n").as_bytes());
+        let mut log = locked(&self.log);
+        let line_end = if log.is_mid_line { "\n" } else { "" };
+        log.write(format!("{line_end}parallel-pytest: {text}\n").as_bytes());
     }
 
     /// Waits for the rest of the output, but not for a process that keeps the pipe and lives on.
@@ -202,6 +204,7 @@ struct Log {
     room: u64,
     dropped: u64,
     tail: VecDeque<u8>,
+    is_mid_line: bool,
     problem: Option<String>,
 }
 
@@ -213,6 +216,7 @@ impl Log {
             room,
             dropped: 0,
             tail: VecDeque::new(),
+            is_mid_line: false,
             problem: None,
         })
     }
@@ -225,6 +229,7 @@ impl Log {
         if self.problem.is_some() {
             return true;
         }
+        self.is_mid_line = bytes.last().is_some_and(|last| *last != b'\n');
         let head = bytes
             .len()
             .min(usize::try_from(self.room).unwrap_or(usize::MAX));

@@ -7,7 +7,7 @@
 //! A handler, where there might be none, also does two other things: PID 1 of a container would
 //! ignore the signals without one, and a shell starts `command &` with SIGINT ignored, which would
 //! be inherited by pytest for ever; but a signal with a handler becomes the default one in a child
-//! (exec(2) in POSIX), so pytest gets its KeyboardInterrupt.
+//! (exec(2) in POSIX), so pytest gets its `KeyboardInterrupt`.
 
 use std::io;
 use std::time::Duration;
@@ -67,9 +67,10 @@ impl Interrupts {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut quit = signal(SignalKind::quit())?;
         // nohup means that the end of the terminal is not the end of the run.
-        let mut hangup = match is_ignored(Signal::HUP) {
-            true => None,
-            false => Some(signal(SignalKind::hangup())?),
+        let mut hangup = if is_ignored(Signal::HUP) {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
         };
         let (sender, receiver) = watch::channel(State::default());
         tokio::spawn(async move {

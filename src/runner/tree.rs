@@ -6,9 +6,7 @@
 //! environment, as servers do that write their title over it). Where there is no `/proc` only the
 //! process group is known.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,69 +16,14 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use tokio::process::Child;
 
 use super::process::CommandLine;
-
-/// The environment variable that marks the processes of a run. A run inside a test of another run
-/// adds its token after a `:`, so that both find their processes.
-const RUN_VARIABLE: &str = "PARALLEL_PYTEST_RUN";
+use super::process_table::{Process, Table, high_water_mark, own_pid};
+use super::token::{RUN_VARIABLE, RunToken};
 
 /// Between two looks for survivors; a process may fork while we end it.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// How often we look: two seconds.
 const LOOKS: usize = 100;
-
-/// The secret name of a run, or of one shard of it: `<32 hex digits>` or `<32 hex digits>.<index>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RunToken(String);
-
-impl RunToken {
-    pub(crate) fn random() -> Self {
-        // The keys of a hasher come from the system's source of randomness.
-        let word = || RandomState::new().hash_one((std::process::id(), std::time::Instant::now()));
-        Self(format!("{:016x}{:016x}", word(), word()))
-    }
-
-    /// The token of one shard of this run.
-    pub(super) fn part(&self, index: u16) -> Self {
-        Self(format!("{}.{index}", self.0))
-    }
-
-    /// Reads back a token that was written to a file.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let is_hex = text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        (text.len() == 32 && is_hex).then(|| Self(text.to_owned()))
-    }
-
-    /// What [`RUN_VARIABLE`] has to be in a child.
-    fn in_environment(&self) -> String {
-        match std::env::var(RUN_VARIABLE) {
-            Ok(outer) if !outer.is_empty() => format!("{outer}:{}", self.0),
-            _ => self.0.clone(),
-        }
-    }
-
-    /// Whether the environment of a process (`NAME=value`, each ended by a NUL) names this run or shard.
-    fn is_in(&self, environment: &[u8]) -> bool {
-        let mut variables = environment.split(|byte| *byte == 0);
-        let value = variables.find_map(|text| {
-            text.strip_prefix(RUN_VARIABLE.as_bytes())?
-                .strip_prefix(b"=")
-        });
-        let names_us = |token: &[u8]| {
-            let rest = token.strip_prefix(self.0.as_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
-        };
-        value.is_some_and(|value| value.split(|byte| *byte == b':').any(names_us))
-    }
-}
-
-impl fmt::Display for RunToken {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
 
 /// The commands of the shards that run now. Locked while one starts, so that none is taken for an orphan.
 static COMMANDS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -102,10 +45,6 @@ fn adopt_orphans() {
         }
         Table::read().children_of(own_pid()).collect()
     });
-}
-
-fn own_pid() -> i32 {
-    rustix::process::getpid().as_raw_nonzero().get()
 }
 
 /// The processes of one shard. Dropping it forgets them; it does not end them.
@@ -207,7 +146,7 @@ impl Tree {
 
     fn members(&self, table: &Table) -> BTreeSet<i32> {
         let orphans = if commands().iter().all(|root| *root == self.root) {
-            table.orphans()
+            orphans(table)
         } else {
             BTreeSet::new()
         };
@@ -228,6 +167,28 @@ impl Drop for Tree {
     fn drop(&mut self) {
         commands().remove(&self.root);
     }
+}
+
+fn orphans(table: &Table) -> BTreeSet<i32> {
+    let commands = commands();
+    let orphans = table
+        .processes
+        .values()
+        .filter(|process| is_orphan(table, process, &commands));
+    orphans.map(|process| process.pid).collect()
+}
+
+/// Whether a process came to us because its parent ended. What we started otherwise (git,
+/// docker) is in our own process group, which no process of a shard is.
+fn is_orphan(table: &Table, process: &Process, commands: &BTreeSet<i32>) -> bool {
+    let own = own_pid();
+    let own_group = table.processes.get(&own).map(|process| process.group);
+    process.parent == own
+        && Some(process.group) != own_group
+        && !commands.contains(&process.pid)
+        && INHERITED
+            .get()
+            .is_some_and(|inherited| !inherited.contains(&process.pid))
 }
 
 /// Ends whatever is left of an earlier run that was killed itself. Returns how many processes that were.
@@ -251,7 +212,7 @@ pub(crate) fn reap_orphans() {
     let commands = commands();
     let table = Table::read();
     for process in table.processes.values().filter(|process| process.is_zombie) {
-        if table.is_orphan(process, &commands)
+        if is_orphan(&table, process, &commands)
             && let Some(pid) = Pid::from_raw(process.pid)
         {
             let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
@@ -271,122 +232,6 @@ fn has_token(pid: i32, token: &RunToken) -> bool {
     std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| token.is_in(&environment))
 }
 
-/// `VmHWM` of proc(5), in bytes.
-fn high_water_mark(pid: i32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim()
-        .strip_suffix("kB")?
-        .trim()
-        .parse::<u64>()
-        .ok()
-        .map(|kibibytes| kibibytes * 1024)
-}
-
-/// A look at all processes of the machine; empty where there is no `/proc`.
-struct Table {
-    processes: BTreeMap<i32, Process>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
-    pid: i32,
-    is_zombie: bool,
-    parent: i32,
-    group: i32,
-    session: i32,
-}
-
-impl Table {
-    fn read() -> Self {
-        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let stat = |entry: std::fs::DirEntry| {
-            let pid = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read(entry.path().join("stat")).ok()?;
-            Some((pid, Process::parse(pid, &String::from_utf8_lossy(&stat))?))
-        };
-        Self {
-            processes: entries.filter_map(stat).collect(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.processes.is_empty()
-    }
-
-    fn children_of(&self, parent: i32) -> impl Iterator<Item = i32> {
-        self.processes
-            .values()
-            .filter(move |process| process.parent == parent)
-            .map(|process| process.pid)
-    }
-
-    /// The living processes for which `is_seed` holds and all that descend from them; never ourselves.
-    fn closure(&self, is_seed: impl Fn(&Process) -> bool) -> BTreeSet<i32> {
-        let mut members: BTreeSet<i32> = self
-            .processes
-            .values()
-            .filter(|process| is_seed(process))
-            .map(|process| process.pid)
-            .collect();
-        let mut young: Vec<i32> = members.iter().copied().collect();
-        while let Some(parent) = young.pop() {
-            young.extend(
-                self.children_of(parent)
-                    .filter(|child| members.insert(*child)),
-            );
-        }
-        members.remove(&own_pid());
-        members.retain(|pid| {
-            self.processes
-                .get(pid)
-                .is_some_and(|process| !process.is_zombie)
-        });
-        members
-    }
-
-    fn orphans(&self) -> BTreeSet<i32> {
-        let commands = commands();
-        let orphans = self
-            .processes
-            .values()
-            .filter(|process| self.is_orphan(process, &commands));
-        orphans.map(|process| process.pid).collect()
-    }
-
-    /// Whether a process came to us because its parent ended. What we started otherwise (git,
-    /// docker) is in our own process group, which no process of a shard is.
-    fn is_orphan(&self, process: &Process, commands: &BTreeSet<i32>) -> bool {
-        let own = own_pid();
-        let own_group = self.processes.get(&own).map(|process| process.group);
-        process.parent == own
-            && Some(process.group) != own_group
-            && !commands.contains(&process.pid)
-            && INHERITED
-                .get()
-                .is_some_and(|inherited| !inherited.contains(&process.pid))
-    }
-}
-
-impl Process {
-    /// A line of `/proc/<pid>/stat`, see proc(5): `pid (name) state parent group session …`.
-    fn parse(pid: i32, stat: &str) -> Option<Self> {
-        // The name may contain anything, also parentheses.
-        let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
-        let is_zombie = matches!(fields.next()?, "Z" | "X");
-        let mut number = || fields.next()?.parse().ok();
-        Some(Self {
-            pid,
-            is_zombie,
-            parent: number()?,
-            group: number()?,
-            session: number()?,
-        })
-    }
-}
-
 /// How many of our children have ended and were not taken leave of.
 #[cfg(test)]
 pub(super) fn zombies() -> usize {
@@ -401,68 +246,6 @@ pub(super) fn zombies() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_knows_its_run_from_its_environment() {
-        let run = RunToken::random();
-        let (one, ten) = (run.part(1), run.part(10));
-        let environment =
-            |tokens: &str| format!("A=1\0PARALLEL_PYTEST_RUN={tokens}\0Z=\0").into_bytes();
-        let nested = environment(&format!("{}:{one}", RunToken::random()));
-        assert!(run.is_in(&nested) && one.is_in(&nested) && !ten.is_in(&nested));
-        let tenth = environment(&ten.to_string());
-        assert!(run.is_in(&tenth) && ten.is_in(&tenth) && !one.is_in(&tenth));
-        assert!(!RunToken::random().is_in(&nested));
-        assert!(!run.is_in(format!("XPARALLEL_PYTEST_RUN={run}\0B={run}\0").as_bytes()));
-        assert_eq!(RunToken::parse(&run.to_string()), Some(run));
-        assert_eq!(RunToken::parse("0123456789abcdef"), None);
-    }
-
-    #[test]
-    fn a_line_of_stat_is_read_whatever_the_name_is() {
-        let process = Process::parse(7, "7 (a) Z 9 (b)) S 1 2 3 0 -1 4194560").expect("a process");
-        assert_eq!(
-            process,
-            Process {
-                pid: 7,
-                is_zombie: false,
-                parent: 1,
-                group: 2,
-                session: 3
-            }
-        );
-        assert_eq!(Process::parse(7, "7 (a) S 1"), None);
-    }
-
-    #[test]
-    fn descendants_belong_to_the_tree_and_zombies_do_not() {
-        let process = |pid, parent, is_zombie| {
-            (
-                pid,
-                Process {
-                    pid,
-                    is_zombie,
-                    parent,
-                    group: pid,
-                    session: pid,
-                },
-            )
-        };
-        let table = Table {
-            processes: [
-                process(10, 1, false),
-                process(11, 10, true),
-                process(12, 11, false),
-                process(13, 12, false),
-                process(20, 1, false),
-            ]
-            .into(),
-        };
-        assert_eq!(
-            table.closure(|process| process.pid == 10),
-            [10, 12, 13].into()
-        );
-    }
 
     #[cfg(target_os = "linux")]
     #[test]
