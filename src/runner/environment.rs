@@ -37,7 +37,7 @@ impl Environment {
     /// Ends what did not take the hint, with `signal`.
     pub(super) fn end(&self, tree: &Tree, signal: Signal) {
         match self {
-            Self::Host => _ = tree.signal_all(signal),
+            Self::Host => tree.signal_all(signal),
         }
     }
 

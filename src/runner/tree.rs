@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use tokio::process::Child;
@@ -22,8 +22,11 @@ use super::token::{RUN_VARIABLE, RunToken};
 /// Between two looks for survivors; a process may fork while we end it.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// How often we look: two seconds.
-const LOOKS: usize = 100;
+/// A process in the middle of an exec has no environment to show, so we believe only two looks.
+const EMPTY_LOOKS: u32 = 2;
+
+/// What outlives SIGKILL for that long, such as a process that waits for a dead disk, stays.
+const UNKILLABLE: Duration = Duration::from_secs(2);
 
 /// The commands of the shards that run now. Locked while one starts, so that none is taken for an orphan.
 static COMMANDS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -87,54 +90,83 @@ impl Tree {
         self.is_reaped.store(true, Ordering::Relaxed);
     }
 
+    fn is_reaped(&self) -> bool {
+        // Where there is no `/proc`, the group is the only way to what is left.
+        cfg!(target_os = "linux") && self.is_reaped.load(Ordering::Relaxed)
+    }
+
     /// Signals the process group of the command: what Ctrl-C on a terminal would reach.
     pub(crate) fn signal_group(&self, signal: Signal) {
-        if let Some(group) = Pid::from_raw(self.root) {
+        if let Some(group) = Pid::from_raw(self.root).filter(|_| !self.is_reaped()) {
             let _ = rustix::process::kill_process_group(group, signal);
             // One that asked the terminal for input is stopped, and would not notice.
             let _ = rustix::process::kill_process_group(group, Signal::CONT);
         }
     }
 
-    /// Signals every process of the shard and returns how many there were.
-    pub(crate) fn signal_all(&self, signal: Signal) -> usize {
+    /// Signals every process of the shard.
+    pub(crate) fn signal_all(&self, signal: Signal) {
         let table = Table::read();
         if table.is_empty() {
             self.signal_group(signal);
-            return 0;
+        } else {
+            signal_each(&self.members(&table), signal);
         }
-        let members = self.members(&table);
-        signal_each(&members, signal);
-        members.len()
     }
 
     /// Ends every process of the shard, also those that are born while it does so.
     pub(crate) async fn kill(&self) {
-        for _ in 0..LOOKS {
-            let left = self.signal_all(Signal::KILL);
-            reap_orphans();
-            if left == 0 {
-                return;
-            }
-            tokio::time::sleep(AGAIN).await;
+        self.signal_group(Signal::KILL);
+        if self
+            .signal_until_gone(Signal::KILL, UNKILLABLE)
+            .await
+            .is_err()
+        {
+            tracing::warn!("processes of the shard could not be ended");
         }
-        tracing::warn!("processes of the shard could not be ended");
     }
 
-    /// Ends what the command left behind when it had ended: first politely, then not. Returns how many there were.
+    /// Ends what the command left behind when it had ended: first politely, then not. Returns how
+    /// many processes there were.
     pub(crate) async fn clean_up(&self, patience: Duration) -> usize {
-        let left = self.signal_all(Signal::TERM);
-        let deadline = tokio::time::Instant::now() + patience;
-        while left > 0 && tokio::time::Instant::now() < deadline {
-            let is_done = self.members(&Table::read()).is_empty();
-            reap_orphans();
-            if is_done {
-                return left;
+        match self.signal_until_gone(Signal::TERM, patience).await {
+            Ok(left) => left,
+            Err(left) => {
+                self.kill().await;
+                left
             }
+        }
+    }
+
+    /// Signals each process of the shard once. `Ok` if none is left, `Err` if time is up, both with
+    /// how many there were.
+    async fn signal_until_gone(&self, signal: Signal, patience: Duration) -> Result<usize, usize> {
+        let deadline = Instant::now() + patience;
+        let mut told = BTreeSet::new();
+        let mut empty_looks = 0;
+        loop {
+            let table = Table::read();
+            if table.is_empty() {
+                self.signal_group(signal);
+                return Ok(0);
+            }
+            let members = self.members(&table);
+            reap_orphans();
+            empty_looks = if members.is_empty() {
+                empty_looks + 1
+            } else {
+                0
+            };
+            if empty_looks == EMPTY_LOOKS {
+                return Ok(told.len());
+            }
+            if Instant::now() >= deadline {
+                return Err(told.len());
+            }
+            signal_each(&(&members - &told), signal);
+            told.extend(members);
             tokio::time::sleep(AGAIN).await;
         }
-        self.kill().await;
-        left
     }
 
     /// Bytes: the greatest resident size that any process of the shard, as it is now, has ever had.
@@ -158,8 +190,7 @@ impl Tree {
     }
 
     fn is_kin(&self, process: &Process) -> bool {
-        !self.is_reaped.load(Ordering::Relaxed)
-            && [process.pid, process.group, process.session].contains(&self.root)
+        !self.is_reaped() && [process.pid, process.group, process.session].contains(&self.root)
     }
 }
 
@@ -193,12 +224,16 @@ fn is_orphan(table: &Table, process: &Process, commands: &BTreeSet<i32>) -> bool
 
 /// Ends whatever is left of an earlier run that was killed itself. Returns how many processes that were.
 pub(super) fn sweep(token: &RunToken) -> usize {
+    let deadline = Instant::now() + UNKILLABLE;
     let mut ended = BTreeSet::new();
-    for _ in 0..LOOKS {
+    let mut empty_looks = 0;
+    while empty_looks < EMPTY_LOOKS && Instant::now() < deadline {
         let members = Table::read().closure(|process| has_token(process.pid, token));
-        if members.is_empty() {
-            break;
-        }
+        empty_looks = if members.is_empty() {
+            empty_looks + 1
+        } else {
+            0
+        };
         signal_each(&members, Signal::KILL);
         ended.extend(members);
         std::thread::sleep(AGAIN);
