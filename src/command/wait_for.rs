@@ -2,13 +2,14 @@
 //! too, and needs no shell there.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::command::console::say;
 use crate::model::exit::Exit;
 use crate::model::human_duration::HumanDuration;
 use crate::runner::signals::{self, Interrupts, Urgency};
@@ -41,18 +42,20 @@ enum Waited {
 }
 
 /// Returns only if there is no command, or if it did not start.
-pub(crate) fn wait_for(args: &WaitForArgs) -> anyhow::Result<Exit> {
+pub(crate) fn wait_for(args: WaitForArgs) -> anyhow::Result<Exit> {
     // A thread of its own, because the caller may be inside a runtime.
-    let waited = std::thread::scope(|scope| scope.spawn(|| wait_in_runtime(args)).join());
+    let waited = std::thread::scope(|scope| scope.spawn(|| wait_in_runtime(&args)).join());
     let waited = waited.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     match waited {
-        Waited::Accepted => match args.command.split_first() {
-            Some((program, rest)) => Ok(become_command(program, rest)),
-            None => Ok(Exit::Green),
-        },
+        Waited::Accepted => {
+            let mut words = args.command.into_iter();
+            Ok(words
+                .next()
+                .map_or(Exit::Green, |program| become_command(&program, words)))
+        }
         Waited::Unreached(unreached) => {
             for Unreached { target, error } in unreached {
-                say(&format!(
+                say(format!(
                     "{target} did not accept a connection within {}: {error}",
                     args.timeout
                 ));
@@ -60,7 +63,7 @@ pub(crate) fn wait_for(args: &WaitForArgs) -> anyhow::Result<Exit> {
             Ok(Exit::World)
         }
         Waited::Signal(signal) => {
-            say(&format!("ended by {} while waiting", signals::name(signal)));
+            say(format!("ended by {} while waiting", signals::name(signal)));
             Ok(Exit::Signal(u8::try_from(signal).unwrap_or_default()))
         }
     }
@@ -76,7 +79,7 @@ fn wait_in_runtime(args: &WaitForArgs) -> anyhow::Result<Waited> {
         let mut interrupts = Interrupts::install().context("failed to handle signals")?;
         if !args.quiet {
             let names: Vec<String> = args.targets.iter().map(Target::to_string).collect();
-            say(&format!(
+            say(format!(
                 "waiting for {}, at most {}",
                 names.join(", "),
                 args.timeout
@@ -84,7 +87,7 @@ fn wait_in_runtime(args: &WaitForArgs) -> anyhow::Result<Waited> {
         }
         let tell = |target: &Target, after: Duration| {
             if !args.quiet {
-                say(&format!(
+                say(format!(
                     "{target} accepts connections after {}",
                     HumanDuration::new(after)
                 ));
@@ -106,9 +109,9 @@ fn wait_in_runtime(args: &WaitForArgs) -> anyhow::Result<Waited> {
 }
 
 /// Puts the program in our place: the same process, so that signals and the exit status are its own.
-fn become_command(program: &OsString, args: &[OsString]) -> Exit {
+fn become_command(program: &OsString, args: impl Iterator<Item = OsString>) -> Exit {
     let error = Command::new(program).args(args).exec();
-    say(&format!(
+    say(format!(
         "`{}` did not start: {error}",
         program.to_string_lossy()
     ));
@@ -118,10 +121,6 @@ fn become_command(program: &OsString, args: &[OsString]) -> Exit {
     } else {
         126
     })
-}
-
-fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "parallel-pytest: {text}");
 }
 
 #[cfg(test)]
@@ -147,7 +146,7 @@ mod tests {
     fn alone() {
         let words = shlex::split(&std::env::var("TEST_WORDS").expect("words")).expect("words");
         let args = parse(&words.iter().map(String::as_str).collect::<Vec<_>>()).expect("arguments");
-        let exit = wait_for(&args).expect("an exit");
+        let exit = wait_for(args).expect("an exit");
         assert_eq!(exit.code(), 0, "exit {}", exit.code());
     }
 
