@@ -1,4 +1,5 @@
 //! One story a file: gather, decide, emit.
 
 pub(crate) mod console;
+pub(crate) mod wait_for;
 pub(crate) mod work;

@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     World,
     /// Nothing ran.
     NothingRan,
+    /// A command that we were to become did not start: 126 or 127, as in a shell.
+    Command(u8),
     /// A signal ended us.
     Signal(u8),
 }
@@ -32,6 +34,7 @@ impl Exit {
             Self::TestsLost => 3,
             Self::World => 4,
             Self::NothingRan => 5,
+            Self::Command(status) => status,
             Self::Signal(number) => 128_u8.saturating_add(number),
         }
     }
