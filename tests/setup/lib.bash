@@ -68,7 +68,7 @@ newer_debian() {
 
 # venv NAME REQUIREMENT…: a venv in the cache with exactly these packages.
 venv() {
-  local name=$1 home=$cache/venv/$1 wanted
+  local name=$1 home=$cache/venvs/$1 wanted
   shift
   wanted=$(printf '%s\n' "$@")
   if [ "$(cat "$home/wanted" 2>/dev/null)" != "$wanted" ]; then
