@@ -1,13 +1,14 @@
 # The image behind action.yml: the static binary and the few programs that a runner or a fleet needs beside it.
 #
-#   docker build -t parallel-pytest .                                    compiles from source
-#   docker build -t parallel-pytest --build-arg BINARY=prebuilt .        takes dist/<architecture>/parallel-pytest, as a release does
+#   docker build .                                            compiles from source
+#   docker build --build-arg BINARY=prebuilt .                takes dist/<architecture>/parallel-pytest instead
+#   docker build --target binary --output dist/amd64 .        the static binary alone, as a release has it
 
 ARG RUST_IMAGE=rust:1.95-alpine
 ARG BASE_IMAGE=debian:trixie-slim
 ARG BINARY=compiled
 
-FROM ${RUST_IMAGE} AS compiled
+FROM ${RUST_IMAGE} AS build
 WORKDIR /source
 COPY . .
 # Alpine's own target is musl; the flag makes the binary static on a glibc image too, and only with --target are
@@ -16,6 +17,9 @@ ARG RUSTFLAGS="-C target-feature=+crt-static"
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
  && cargo build --release --locked --target "$target" \
  && mv "target/$target/release/parallel-pytest" /parallel-pytest
+
+FROM scratch AS compiled
+COPY --from=build /parallel-pytest /parallel-pytest
 
 FROM scratch AS prebuilt
 ARG TARGETARCH

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # What the set-up scripts share. Each is run by hand or by tests/run, prints what it does, and is quick when all is there.
+# shellcheck disable=SC2034,SC2154 # what is set here is used by the scripts, and the other way round
 
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
