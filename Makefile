@@ -13,8 +13,8 @@ build: ## the release binary
 	cargo build --release --locked
 
 demo: build .venv/ready ## the example suite in four shards; prints where the report is
-	cd tests/example && PATH="$(CURDIR)/.venv/bin:$$PATH" "$(CURDIR)/$(BINARY)" local --shards $(SHARDS) --output "$(CURDIR)/report" -- pytest --cov=. ; \
-	  status=$$?; echo "the report is in $(CURDIR)/report (exit status $$status: 1 is right, the example has failing tests)"; test $$status -le 1
+	cd tests/example && PATH="$(CURDIR)/.venv/bin:$$PATH" $(CURDIR)/$(BINARY) local --shards $(SHARDS) --output $(CURDIR)/report -- pytest --cov
+	@echo "the report is in $(CURDIR)/report"
 
 test: ## all tests; on Debian installs and starts what they need (the engine needs root)
 	tests/run
