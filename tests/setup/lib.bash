@@ -55,12 +55,13 @@ mirror() {
 # newer_debian PACKAGE… DIR: unpacks packages of the newer stable release into DIR. It has an apt world of its own, so the
 # machine's sources, pins and locks stay as they are.
 newer_debian() {
-  local suite=trixie into=${*: -1} world=$cache/apt-trixie
+  local suite=trixie into=${*: -1} world=$cache/apt-trixie archive
+  archive=$(mirror)
   local apt=(apt-get -qq -o Dir::State="$world/state" -o Dir::Cache="$world/cache" -o Dir::Etc::SourceList="$world/sources.list"
     -o Dir::Etc::SourceParts=/nonexistent -o Dir::State::Status="$world/status" -o APT::Sandbox::User=root)
   mkdir -p "$world/state/lists/partial" "$world/cache/archives/partial" "$into"
   : >"$world/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $suite main" >"$world/sources.list"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive $suite main" >"$world/sources.list"
   again "${apt[@]}" update
   (cd "$world/cache" && rm -f ./*.deb && again "${apt[@]}" download "${@:1:$#-1}")
   local deb
