@@ -48,7 +48,7 @@ debian() {
 # mirror: the Debian archive this machine installs from.
 mirror() {
   # shellcheck disable=SC2016 # apt's own placeholders
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' 2>/dev/null |
+  apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' 2>/dev/null |
     grep -v -e security -e snapshot -m1 || die "apt has no Debian archive among its sources"
 }
 
