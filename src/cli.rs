@@ -1,9 +1,173 @@
-//! The command line.
+//! The command line: from arguments to a command, from its end to an exit code.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use fs_err as fs;
+
+use crate::action;
+use crate::command::{
+    console, local, merge, plan, post, prepare, publish, run as run_shard, wait_for,
+};
+use crate::config::{Settings, Sources};
+use crate::model::exit::{Exit, UsageError};
+
+/// Runs a pytest suite in parallel, each shard in its own environment, and proves that every test
+/// ran exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "parallel-pytest", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Work in this folder, as if started there
+    #[arg(long, short = 'C', global = true, value_name = "DIR")]
+    pub(crate) directory: Option<Utf8PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Assign the suite to shards: writes plan.json, sets the outputs `matrix` and `shards`
+    Plan(plan::PlanArgs),
+    /// Run one shard of the plan
+    Run(run_shard::RunArgs),
+    /// In a GitHub job: make every later `pytest` of the job run one shard
+    Prepare(prepare::PrepareArgs),
+    /// Gather the shards, merge them, decide and publish
+    Publish(publish::PublishArgs),
+    /// Plan, run all shards side by side, merge and report, on this machine
+    Local(local::LocalArgs),
+    /// Merge JUnit and coverage reports of any origin
+    Merge(merge::MergeArgs),
+    /// Wait until ports accept connections, then run a command
+    WaitFor(wait_for::WaitForArgs),
+    /// What the action does after the job's last step
+    #[command(hide = true)]
+    Post(post::PostArgs),
+}
+
 /// Runs the program.
-pub fn run(_args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    crate::exit::Exit::Green.into()
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match start(args.into_iter().collect()) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            console::say(format!("error: {}", one_line(&format!("{error:#}"))));
+            Exit::of_error(&error).into()
+        }
+    }
+}
+
+fn start(args: Vec<OsString>) -> Result<Exit> {
+    let args = action::arguments(args, |name| std::env::var_os(name))?;
+    if let Some(folder) = directory(&args) {
+        let failed = || UsageError(format!("--directory: there is no folder {folder}"));
+        std::env::set_current_dir(&folder).map_err(|_| failed())?;
+    }
+    let cli = match parse(&args)? {
+        Parsed::Cli(cli) => cli,
+        Parsed::Shown(exit) => return Ok(exit),
+    };
+    match cli.command {
+        // These two need no runtime; `wait-for` replaces this process.
+        Command::WaitFor(args) => wait_for::wait_for(args),
+        Command::Merge(args) => merge::merge(&args),
+        command => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("failed to start the runtime")?
+            .block_on(execute(command)),
+    }
+}
+
+async fn execute(command: Command) -> Result<Exit> {
+    match command {
+        Command::Plan(args) => plan::plan(args).await,
+        Command::Run(args) => run_shard::run(args).await,
+        Command::Prepare(args) => prepare::prepare(args).await,
+        Command::Publish(args) => publish::publish(args).await,
+        Command::Local(args) => local::local(args).await,
+        Command::Post(args) => post::post(args).await,
+        Command::Merge(_) | Command::WaitFor(_) => unreachable!("handled without a runtime"),
+    }
+}
+
+enum Parsed {
+    Cli(Cli),
+    /// Help or the version was shown, or the usage was wrong.
+    Shown(Exit),
+}
+
+/// The folder has to be known before its pyproject.toml can be read.
+fn directory(args: &[OsString]) -> Option<Utf8PathBuf> {
+    let environment = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let typed = Cli::command()
+        .ignore_errors(true)
+        .try_get_matches_from(args)
+        .ok();
+    typed
+        .and_then(|matches| matches.get_one::<Utf8PathBuf>("directory").cloned())
+        .or_else(|| environment("PARALLEL_PYTEST_DIRECTORY").map(Utf8PathBuf::from))
+        .or_else(|| environment("INPUT_DIRECTORY").map(Utf8PathBuf::from))
+}
+
+fn parse(args: &[OsString]) -> Result<Parsed> {
+    let pyproject = match fs::read_to_string("pyproject.toml") {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let environment = |name: &str| std::env::var(name).ok();
+    let settings = Settings::read(environment, &pyproject, &Cli::command())?;
+    let (command, sources) = settings.layer(Cli::command())?;
+    let matches: Result<ArgMatches, clap::Error> = command.try_get_matches_from(args);
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => Ok(Parsed::Cli(cli)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            let _ = error.print();
+            Ok(Parsed::Shown(Exit::Green))
+        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Ok(Parsed::Shown(Exit::Usage))
+        }
+        Err(error) => Err(UsageError(describe(&error, &sources)).into()),
+    }
+}
+
+/// clap's message in one line, with the place a wrong value stands in if it was not typed.
+fn describe(error: &clap::Error, sources: &Sources) -> String {
+    let text = error.render().to_string();
+    let body = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let body = body
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or(body);
+    let message = one_line(body.trim().trim_start_matches("error: "));
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument.as_str(),
+        _ => "",
+    };
+    let name = argument
+        .trim_start_matches('-')
+        .split([' ', '='])
+        .next()
+        .unwrap_or_default();
+    match sources.get(name) {
+        Some(source) => format!("{message} (from {source})"),
+        None => message,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

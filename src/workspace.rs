@@ -1,1 +1,321 @@
-//! placeholder
+//! Our files on disk: the work folder of a run and the folders that shards leave behind.
+
+use std::collections::BTreeMap;
+use std::io::{BufReader, Write as _};
+
+use anyhow::{Context as _, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use crate::model::exit::UsageError;
+use crate::model::plan::Plan;
+use crate::model::shard::Shard;
+use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
+use crate::pytest::log::ShardLog;
+use crate::pytest::plugin;
+
+pub(crate) const PLAN_FILE: &str = "plan.json";
+pub(crate) const MANIFEST_FILE: &str = "shard.json";
+pub(crate) const EVENTS_FILE: &str = "events.jsonl";
+pub(crate) const COVERAGE_FILE: &str = "coverage.json";
+pub(crate) const LOG_FILE: &str = "log.txt";
+
+/// A manifest or a plan is never larger than this, in bytes.
+const MAX_JSON_BYTES: u64 = 256 << 20;
+
+/// The folder of one run: plan, plugin, and a folder for each shard.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkDir(Utf8PathBuf);
+
+impl WorkDir {
+    /// Creates the folder; git and pytest pass it by.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn open(path: &Utf8Path) -> Result<Self> {
+        fs::create_dir_all(path)?;
+        let path = Utf8PathBuf::try_from(fs::canonicalize(path)?).context(
+            "the work folder has a name that is not UTF-8: choose another with --work-dir",
+        )?;
+        let ignore = path.join(".gitignore");
+        if !ignore.exists() {
+            write_atomic(&ignore, b"*\n")?;
+        }
+        Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Utf8Path {
+        &self.0
+    }
+
+    pub(crate) fn plan_file(&self) -> Utf8PathBuf {
+        self.0.join(PLAN_FILE)
+    }
+
+    pub(crate) fn shard_dir(&self, shard: Shard) -> Utf8PathBuf {
+        self.0.join(format!("shard-{}", shard.slug()))
+    }
+
+    pub(crate) fn plugin_dir(&self) -> Utf8PathBuf {
+        self.0.join("plugin")
+    }
+
+    /// An empty folder for a shard; what an earlier run left there is gone.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn fresh_shard_dir(&self, shard: Shard) -> Result<Utf8PathBuf> {
+        let folder = self.shard_dir(shard);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        // coverage.py does not make the folder of its data file.
+        fs::create_dir_all(folder.join("coverage"))?;
+        Ok(folder)
+    }
+
+    /// Removes the folders of all shards, also those of an earlier run with another total.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn clear_shards(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let is_shard = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.starts_with("shard-"));
+            if is_shard && entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the plugin into a folder of its own, to be put on `PYTHONPATH`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn install_plugin(&self) -> Result<Utf8PathBuf> {
+        let folder = self.plugin_dir();
+        fs::create_dir_all(&folder)?;
+        write_atomic(
+            &folder.join(format!("{}.py", plugin::MODULE)),
+            plugin::SOURCE.as_bytes(),
+        )?;
+        Ok(folder)
+    }
+}
+
+/// Writes a whole file or nothing: a reader never sees a half.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn write_atomic(path: &Utf8Path, bytes: &[u8]) -> Result<()> {
+    write_atomic_with(path, |out| Ok(out.write_all(bytes)?))
+}
+
+/// As [`write_atomic`], for a writer of streams.
+///
+/// # Errors
+/// The disk's, or the writer's own.
+pub(crate) fn write_atomic_with(
+    path: &Utf8Path,
+    write: impl FnOnce(&mut dyn std::io::Write) -> Result<()>,
+) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
+    let folder = folder.unwrap_or(Utf8Path::new("."));
+    let failed = || format!("failed to write {path}");
+    let file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(failed)?;
+    let mut out = std::io::BufWriter::new(file);
+    write(&mut out).with_context(failed)?;
+    let file = out
+        .into_inner()
+        .map_err(std::io::IntoInnerError::into_error)
+        .with_context(failed)?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
+}
+
+/// Reads and checks a plan.
+///
+/// # Errors
+/// No such file, or not a plan that this program can use: the user's to mend.
+pub(crate) fn read_plan(path: &Utf8Path) -> Result<Plan> {
+    if !path.exists() {
+        let hint = "make one with `parallel-pytest plan --shards N`, or name one with --plan-file";
+        return Err(UsageError(format!("there is no plan at {path}: {hint}")).into());
+    }
+    let bytes = read_capped(path)?;
+    Plan::from_json(&bytes).map_err(|error| UsageError(format!("{path}: {error}")).into())
+}
+
+/// Writes `shard.json`.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn write_manifest(shard_dir: &Utf8Path, manifest: &ShardManifest) -> Result<()> {
+    let text = serde_json::to_vec_pretty(manifest)?;
+    write_atomic(&shard_dir.join(MANIFEST_FILE), &text)
+}
+
+/// Reads `shard.json`.
+///
+/// # Errors
+/// The disk's; not a manifest of this version.
+pub(crate) fn read_manifest(shard_dir: &Utf8Path) -> Result<ShardManifest> {
+    let path = shard_dir.join(MANIFEST_FILE);
+    let manifest: ShardManifest = serde_json::from_slice(&read_capped(&path)?)
+        .with_context(|| format!("{path} is not a shard's manifest"))?;
+    anyhow::ensure!(
+        manifest.version == MANIFEST_VERSION,
+        "{path} is of version {}, this program reads version {MANIFEST_VERSION}: use the same release everywhere",
+        manifest.version
+    );
+    Ok(manifest)
+}
+
+/// Reads a shard's event log; `None` if pytest never opened one.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn read_log(shard_dir: &Utf8Path) -> Result<Option<ShardLog>> {
+    let path = shard_dir.join(EVENTS_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let log = ShardLog::read(BufReader::with_capacity(1 << 16, fs::File::open(&path)?));
+    Ok(Some(log.with_context(|| format!("failed to read {path}"))?))
+}
+
+fn read_capped(path: &Utf8Path) -> Result<Vec<u8>> {
+    let size = fs::metadata(path)?.len();
+    anyhow::ensure!(
+        size <= MAX_JSON_BYTES,
+        "{path} has {size} bytes: more than {MAX_JSON_BYTES} are not read"
+    );
+    Ok(fs::read(path)?)
+}
+
+/// What a tree of folders holds of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) plans: Vec<Utf8PathBuf>,
+    /// The newest attempt of each shard.
+    pub(crate) shards: BTreeMap<Shard, (ShardManifest, Utf8PathBuf)>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How deep below a folder of reports a shard may lie.
+const MAX_DEPTH: usize = 8;
+
+/// Looks for plans and for folders of shards, at any depth that CI systems unpack them to.
+///
+/// # Errors
+/// The folder itself cannot be read.
+pub(crate) fn find_shards(folder: &Utf8Path) -> Result<Found> {
+    let mut found = Found::default();
+    let mut open = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let mut entries: Vec<_> = folder
+            .read_dir_utf8()
+            .with_context(|| format!("failed to read {folder}"))?
+            .flatten()
+            .collect();
+        entries.sort_by(|one, two| one.file_name().cmp(two.file_name()));
+        for entry in entries {
+            let path = entry.path().to_owned();
+            match entry.file_name() {
+                PLAN_FILE => found.plans.push(path),
+                MANIFEST_FILE => found.take_shard(&folder),
+                _ if depth < MAX_DEPTH && entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
+                    open.push((path, depth + 1));
+                }
+                _ => {}
+            }
+        }
+    }
+    found.plans.sort();
+    Ok(found)
+}
+
+impl Found {
+    fn take_shard(&mut self, folder: &Utf8Path) {
+        match read_manifest(folder) {
+            Err(error) => self.warnings.push(format!("{error:#}")),
+            Ok(manifest) => {
+                let known = self
+                    .shards
+                    .get(&manifest.shard)
+                    .map_or(0, |(known, _)| known.attempt);
+                if manifest.attempt > known {
+                    self.shards
+                        .insert(manifest.shard, (manifest, folder.to_owned()));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::Totals;
+
+    fn manifest(shard: &str, attempt: u32) -> ShardManifest {
+        ShardManifest {
+            version: MANIFEST_VERSION,
+            shard: shard.parse().expect("a shard"),
+            suite: "pytest".into(),
+            plan_digest: "d".into(),
+            attempt,
+            started: 1.0,
+            ended: None,
+            exit_status: None,
+            interrupted: None,
+            environment: String::new(),
+            totals: Totals::default(),
+            peak_memory: None,
+        }
+    }
+
+    #[test]
+    fn takes_each_shards_newest_attempt_by_its_manifest() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let root = Utf8Path::from_path(scratch.path()).expect("UTF-8");
+        for (folder, shard, attempt) in [("z/a", "1/2", 1), ("a/b/c", "1/2", 2), ("q", "2/2", 1)] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).expect("a folder");
+            write_manifest(&folder, &manifest(shard, attempt)).expect("written");
+        }
+        fs::write(root.join("z").join(MANIFEST_FILE), "{").expect("written");
+        let found = find_shards(root).expect("found");
+        let attempts: Vec<u32> = found
+            .shards
+            .values()
+            .map(|(manifest, _)| manifest.attempt)
+            .collect();
+        assert_eq!(attempts, [2, 1]);
+        assert_eq!(found.warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let path = Utf8Path::from_path(scratch.path())
+            .expect("UTF-8")
+            .join("file");
+        write_atomic(&path, b"old").expect("written");
+        let failed = write_atomic_with(&path, |out| {
+            out.write_all(b"half")?;
+            anyhow::bail!("disk full")
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).expect("read"), "old");
+        assert_eq!(fs::read_dir(scratch.path()).expect("read").count(), 1);
+    }
+}

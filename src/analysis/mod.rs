@@ -1,1 +1,5 @@
-//! placeholder
+//! From what the shards said to one report and its verdict. Pure.
+
+pub(crate) mod history;
+pub(crate) mod merge;
+pub(crate) mod verdict;

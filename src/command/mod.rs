@@ -1,1 +1,4 @@
-//! placeholder
+//! One story a file: gather, decide, emit.
+
+pub(crate) mod console;
+pub(crate) mod work;

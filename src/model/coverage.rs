@@ -48,7 +48,10 @@ impl CoverageTotals {
         if whole == 0 {
             return 100.0;
         }
-        #[expect(clippy::cast_precision_loss, reason = "counts of lines fit into an f64")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "counts of lines fit into an f64"
+        )]
         let percent = 100.0 * (self.covered + self.covered_branches) as f64 / whole as f64;
         percent
     }

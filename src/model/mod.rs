@@ -2,6 +2,8 @@
 
 pub(crate) mod annotation;
 pub(crate) mod coverage;
+pub(crate) mod exit;
+pub(crate) mod history;
 pub(crate) mod node_id;
 pub(crate) mod plan;
 pub(crate) mod report;

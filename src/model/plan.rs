@@ -51,7 +51,9 @@ pub(crate) struct PlanInputs {
 pub(crate) enum PlanError {
     #[error("it is not a plan: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("it is a plan of version {0}, this program reads version {PLAN_VERSION}: use the same release for plan, run and publish")]
+    #[error(
+        "it is a plan of version {0}, this program reads version {PLAN_VERSION}: use the same release for plan, run and publish"
+    )]
     Version(u64),
     #[error("its digest does not fit its content: the plan was changed after it was made")]
     Digest,
@@ -130,7 +132,9 @@ impl Plan {
     /// First eight bytes of the path's sha256, big endian, modulo the number of shards.
     fn hashed_owner(&self, file: &str) -> Shard {
         let digest = Sha256::digest(file.as_bytes());
-        let number = digest[..8].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        let number = digest[..8]
+            .iter()
+            .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
         let index = u16::try_from(number % u64::from(self.total().max(1))).unwrap_or(0);
         Shard::new(index + 1, self.total().max(1)).expect("an index below the total")
     }
@@ -155,7 +159,12 @@ pub(crate) mod tests {
             suite: "pytest".into(),
             hash_seed: 7,
             shards: Shard::all(total)
-                .map(|shard| PlannedShard { shard, predicted_seconds: None, files: 0, tests: 0 })
+                .map(|shard| PlannedShard {
+                    shard,
+                    predicted_seconds: None,
+                    files: 0,
+                    tests: 0,
+                })
                 .collect(),
             files: BTreeMap::new(),
             tests: BTreeMap::new(),
@@ -172,7 +181,8 @@ pub(crate) mod tests {
     fn every_id_has_one_owner() {
         let mut plan = plan(3);
         plan.files.insert("a.py".into(), shard("2/3"));
-        plan.tests.insert(NodeId::new("a.py::TestX::test_y"), shard("3/3"));
+        plan.tests
+            .insert(NodeId::new("a.py::TestX::test_y"), shard("3/3"));
         let owner = |id: &str| plan.owner(&NodeId::new(id), "a.py").to_string();
         assert_eq!(owner("a.py::TestX::test_y[1]"), "3/3");
         assert_eq!(owner("a.py::TestX::test_y"), "3/3");
@@ -187,8 +197,14 @@ pub(crate) mod tests {
         let text = serde_json::to_string(&sealed).expect("JSON");
         assert!(Plan::from_json(text.as_bytes()).is_ok());
         let changed = text.replace("\"hash_seed\":7", "\"hash_seed\":8");
-        assert!(matches!(Plan::from_json(changed.as_bytes()), Err(PlanError::Digest)));
+        assert!(matches!(
+            Plan::from_json(changed.as_bytes()),
+            Err(PlanError::Digest)
+        ));
         let newer = text.replace("\"version\":1", "\"version\":2");
-        assert!(matches!(Plan::from_json(newer.as_bytes()), Err(PlanError::Version(2))));
+        assert!(matches!(
+            Plan::from_json(newer.as_bytes()),
+            Err(PlanError::Version(2))
+        ));
     }
 }

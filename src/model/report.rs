@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::node_id::NodeId;
@@ -112,6 +112,8 @@ pub(crate) struct TestCase {
     /// JUnit's attributes.
     pub(crate) classname: String,
     pub(crate) name: String,
+    /// The file it was collected from, which need not be the one it is defined in.
+    pub(crate) file: Option<String>,
     /// Where the test function is defined; the line is counted from 1.
     pub(crate) location: Option<Location>,
     pub(crate) shard: Option<Shard>,
@@ -133,6 +135,7 @@ impl TestCase {
             id,
             classname,
             name,
+            file: None,
             location: None,
             shard: None,
             outcome: Outcome::Passed,
@@ -209,7 +212,10 @@ impl Totals {
 
     /// All tests of the suite, the lost ones too.
     pub(crate) fn all(self) -> usize {
-        Outcome::ALL.into_iter().map(|outcome| self.get(outcome)).sum()
+        Outcome::ALL
+            .into_iter()
+            .map(|outcome| self.get(outcome))
+            .sum()
     }
 
     /// Tests that came to an end.
@@ -268,10 +274,35 @@ impl Report {
         Totals::of(&self.cases)
     }
 
+    /// The same report seen from a folder above: paths of files get `prefix` in front.
+    pub(crate) fn below(mut self, prefix: &Utf8Path) -> Self {
+        if prefix.as_str().is_empty() {
+            return self;
+        }
+        for case in &mut self.cases {
+            let problems = case
+                .problems
+                .iter_mut()
+                .filter_map(|problem| problem.location.as_mut());
+            for location in problems.chain(case.location.as_mut()) {
+                location.path = prefix.join(&location.path);
+            }
+        }
+        self
+    }
+
     /// From the first shard's start to the last one's end, in seconds.
     pub(crate) fn wall_seconds(&self) -> Option<f64> {
-        let start = self.shards.iter().filter_map(|shard| shard.started).reduce(f64::min)?;
-        let end = self.shards.iter().filter_map(|shard| shard.ended).reduce(f64::max)?;
+        let start = self
+            .shards
+            .iter()
+            .filter_map(|shard| shard.started)
+            .reduce(f64::min)?;
+        let end = self
+            .shards
+            .iter()
+            .filter_map(|shard| shard.ended)
+            .reduce(f64::max)?;
         Some((end - start).max(0.0))
     }
 
@@ -289,7 +320,10 @@ mod tests {
     fn names_a_case_as_pytest_does() {
         let names = |id: &str| junit_names(&NodeId::new(id));
         let pair = |class: &str, name: &str| (class.to_owned(), name.to_owned());
-        assert_eq!(names("tests/test_a.py::test_x"), pair("tests.test_a", "test_x"));
+        assert_eq!(
+            names("tests/test_a.py::test_x"),
+            pair("tests.test_a", "test_x")
+        );
         assert_eq!(
             names("tests/test_a.py::TestX::test_y[a::b/c.py]"),
             pair("tests.test_a.TestX", "test_y[a::b/c.py]")

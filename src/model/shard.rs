@@ -104,11 +104,26 @@ mod tests {
     #[test]
     fn says_what_is_wrong_with_a_shard() {
         let message = |text: &str| text.parse::<Shard>().expect_err("no shard").to_string();
-        assert_eq!(message("7/6"), "shard 7/6 does not exist: the index runs from 1 to 6");
-        assert_eq!(message("0/3"), "shard 0/3 does not exist: the index runs from 1 to 3");
-        assert_eq!(message("a/b"), "`a/b` is not a shard: write index/total, such as 3/6");
-        assert_eq!(message("3"), "`3` is not a shard: write index/total, such as 3/6");
+        assert_eq!(
+            message("7/6"),
+            "shard 7/6 does not exist: the index runs from 1 to 6"
+        );
+        assert_eq!(
+            message("0/3"),
+            "shard 0/3 does not exist: the index runs from 1 to 3"
+        );
+        assert_eq!(
+            message("a/b"),
+            "`a/b` is not a shard: write index/total, such as 3/6"
+        );
+        assert_eq!(
+            message("3"),
+            "`3` is not a shard: write index/total, such as 3/6"
+        );
         assert_eq!(message("1/0"), "0 shards are not possible: choose 1 to 256");
-        assert_eq!(message("1/257"), "257 shards are not possible: choose 1 to 256");
+        assert_eq!(
+            message("1/257"),
+            "257 shards are not possible: choose 1 to 256"
+        );
     }
 }

@@ -14,27 +14,68 @@ pub(crate) struct Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     /// A shard of the plan that left nothing behind.
-    ShardMissing { shard: Shard, job_result: Option<String> },
+    ShardMissing {
+        shard: Shard,
+        job_result: Option<String>,
+    },
     /// A shard that ran another plan.
-    ForeignPlan { shard: Shard, digest: String },
+    ForeignPlan {
+        shard: Shard,
+        digest: String,
+    },
     /// pytest ran without our plugin: nothing is known about its tests.
-    PluginNotLoaded { shard: Shard, exit_status: Option<i32> },
+    PluginNotLoaded {
+        shard: Shard,
+        exit_status: Option<i32>,
+    },
     /// The shard ended before pytest did.
-    ShardCrashed { shard: Shard, detail: String, running: Vec<NodeId>, not_run: usize },
+    ShardCrashed {
+        shard: Shard,
+        detail: String,
+        running: Vec<NodeId>,
+        not_run: usize,
+    },
     /// Tests that started and never finished, or were collected and never started.
-    TestsLost { shard: Shard, unfinished: Vec<NodeId>, not_run: Vec<NodeId> },
+    TestsLost {
+        shard: Shard,
+        unfinished: Vec<NodeId>,
+        not_run: Vec<NodeId>,
+    },
     /// Tests that the plan names and no shard collected any more are not lost; tests that ran in
     /// two shards are.
-    RunTwice { id: NodeId, shards: Vec<Shard> },
-    CollectionFailed { shard: Shard, what: String, message: String, location: Option<Location> },
-    InternalError { shard: Shard, message: String },
-    TestsFailed { failed: usize, errors: usize },
+    RunTwice {
+        id: NodeId,
+        shards: Vec<Shard>,
+    },
+    CollectionFailed {
+        shard: Shard,
+        what: String,
+        message: String,
+        location: Option<Location>,
+    },
+    InternalError {
+        shard: Shard,
+        message: String,
+    },
+    TestsFailed {
+        failed: usize,
+        errors: usize,
+    },
     /// The shard's pytest failed for a reason that none of its tests explains.
-    PytestFailed { shard: Shard, exit_status: i32, detail: String },
+    PytestFailed {
+        shard: Shard,
+        exit_status: i32,
+        detail: String,
+    },
     /// A job this one waits for did not succeed.
-    JobFailed { job: String, result: String },
+    JobFailed {
+        job: String,
+        result: String,
+    },
     /// Something asked for in the settings was not reached, such as a coverage threshold.
-    BelowThreshold { what: String },
+    BelowThreshold {
+        what: String,
+    },
     NothingRan,
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Event {
         pytest: String,
         #[serde(default)]
         python: String,
+        /// pytest-cov's `--cov-fail-under`, in percent: no shard can judge it, the merged result can.
+        cov_fail_under: Option<f64>,
     },
     CollectError {
         /// The node that could not be collected, such as a file.

@@ -1,0 +1,125 @@
+//! What the shards left behind becomes one report, one coverage and one verdict.
+
+use anyhow::{Context as _, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use super::console;
+use crate::analysis::history;
+use crate::analysis::merge::{Merged, ShardResult, merge};
+use crate::analysis::verdict::{JobResults, decide};
+use crate::coverage::{json, merge as coverage_merge};
+use crate::model::coverage::Coverage;
+use crate::model::exit::{Exit, UsageError};
+use crate::model::history::History;
+use crate::model::plan::Plan;
+use crate::model::report::Report;
+use crate::model::verdict::Verdict;
+use crate::workspace::{self, COVERAGE_FILE, Found};
+
+/// The end of a run, ready for every sink.
+#[derive(Debug)]
+pub(crate) struct Conclusion {
+    pub(crate) report: Report,
+    pub(crate) verdict: Verdict,
+    pub(crate) coverage: Option<Coverage>,
+    pub(crate) history: History,
+}
+
+impl Conclusion {
+    pub(crate) fn exit(&self) -> Exit {
+        Exit::of(&self.verdict)
+    }
+}
+
+/// Reads the shards of a plan, merges them and decides.
+///
+/// `prefix` is the folder of the suite inside its repository, empty for the root.
+///
+/// # Errors
+/// A file of a shard cannot be read from the disk. Bad content is a warning or a lost shard.
+pub(crate) fn conclude(
+    plan: &Plan,
+    found: &Found,
+    jobs: &JobResults,
+    history: History,
+    prefix: &Utf8Path,
+) -> Result<Conclusion> {
+    let mut warnings = found.warnings.clone();
+    let mut results = Vec::new();
+    let mut coverages = Vec::new();
+    for (shard, (manifest, folder)) in &found.shards {
+        if shard.total() != plan.total() {
+            warnings.push(format!("shard {shard} in {folder} is not of this plan: it is left out"));
+            continue;
+        }
+        results.push(ShardResult {
+            shard: *shard,
+            manifest: Some(manifest.clone()),
+            log: workspace::read_log(folder)?,
+        });
+        match read_coverage(&folder.join(COVERAGE_FILE)) {
+            Ok(coverage) => coverages.extend(coverage),
+            Err(error) => warnings.push(format!("the coverage of shard {shard} is left out: {error:#}")),
+        }
+    }
+    let coverage = (!coverages.is_empty()).then(|| {
+        let merged = coverage_merge::merge(coverages);
+        warnings.extend(merged.warnings);
+        merged.coverage.below(prefix)
+    });
+    let Merged { mut report, run_twice } = merge(plan, &results);
+    report.warnings.extend(warnings);
+    let merged = Merged { report, run_twice };
+    let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
+    let history = history::fold(history, &merged.report);
+    let report = merged.report.below(prefix);
+    Ok(Conclusion { report, verdict, coverage, history })
+}
+
+fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let file = std::io::BufReader::new(fs::File::open(path)?);
+    json::read(file).map(Some).with_context(|| path.to_string())
+}
+
+/// The plan of a folder of reports: the one file given, else the only one found.
+///
+/// # Errors
+/// None, or several different ones: the user's to mend.
+pub(crate) fn plan_of(found: &Found, asked: Option<&Utf8Path>, place: &str) -> Result<Plan> {
+    if let Some(path) = asked {
+        return workspace::read_plan(path);
+    }
+    let mut plans = Vec::new();
+    for path in &found.plans {
+        match workspace::read_plan(path) {
+            Ok(plan) => plans.push((path, plan)),
+            Err(error) => console::warn(format!("{error:#}")),
+        }
+    }
+    plans.dedup_by(|one, two| one.1.digest == two.1.digest);
+    match plans.len() {
+        0 => Err(UsageError(format!(
+            "there is no plan in {place}: without it nobody knows which tests there should be; name one with --plan-file"
+        ))
+        .into()),
+        1 => Ok(plans.swap_remove(0).1),
+        _ => {
+            let paths: Vec<&str> = plans.iter().map(|(path, _)| path.as_str()).collect();
+            Err(UsageError(format!(
+                "there are different plans in {place} ({}): name the right one with --plan-file",
+                paths.join(", ")
+            ))
+            .into())
+        }
+    }
+}
+
+/// The folder of the suite inside its repository, from the folder we work in.
+pub(crate) fn prefix_in_repository(folder: &Utf8Path) -> Utf8PathBuf {
+    let root = folder.ancestors().find(|ancestor| ancestor.join(".git").exists());
+    root.and_then(|root| folder.strip_prefix(root).ok()).map(Utf8Path::to_owned).unwrap_or_default()
+}

@@ -1,0 +1,148 @@
+//! `plan`: test files and history in, plan.json and the matrix out.
+
+use anyhow::Result;
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use fs_err as fs;
+
+use super::work::WorkArgs;
+use super::{console, upload};
+use crate::github::context::Context;
+use crate::github::workflow::Workflow;
+use crate::model::exit::{Exit, UsageError};
+use crate::model::history::{HISTORY_VERSION, History};
+use crate::model::plan::{Plan, PlanInputs};
+use crate::model::shard::{MAX_SHARDS, Shard};
+use crate::planner::{self, PlanRequest, PlannedFile};
+use crate::pytest::discover::{self, Discovery};
+use crate::pytest::selection::Selection;
+use crate::workspace::{self, WorkDir};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlanArgs {
+    /// Number of shards
+    #[arg(long, value_name = "N", default_value = "4", value_parser = shard_count)]
+    pub(crate) shards: u16,
+
+    /// What earlier runs taught: a history.json [default: the one in the work folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<Utf8PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+
+    /// Files and folders with tests, as given to pytest [default: pytest's own]
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+}
+
+/// 1 to the most that GitHub runs.
+pub(crate) fn shard_count(text: &str) -> Result<u16, String> {
+    let allowed = || format!("choose a number from 1 to {MAX_SHARDS}");
+    let count: u16 = text.parse().map_err(|_| allowed())?;
+    if (1..=MAX_SHARDS).contains(&count) { Ok(count) } else { Err(allowed()) }
+}
+
+pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
+    let work = WorkDir::open(&args.work.work_dir)?;
+    let selection = Selection::of_paths(args.paths.clone());
+    let plan = make(&args.work.suite, args.shards, &selection, args.history.as_deref(), &work)?;
+    let path = args.work.plan_path(&work);
+    write(&plan, &path)?;
+    console::say(format!("plan {} written to {path}", &plan.digest[..12]));
+    for shard in &plan.shards {
+        console::say(format!("  shard {}: {} files, about {} tests", shard.shard, shard.files, shard.tests));
+    }
+    if let Some(context) = Context::from_process() {
+        let workflow = Workflow::from_process();
+        workflow.set_output("matrix", &matrix(&plan))?;
+        workflow.set_output("shards", &plan.total().to_string())?;
+        upload::plan(&context, &plan, &path).await?;
+    } else {
+        console::print(matrix(&plan));
+    }
+    Ok(Exit::Green)
+}
+
+/// Gathers the files and what is known of them, and decides.
+///
+/// # Errors
+/// No test files at all; a broken configuration of pytest; an unreadable `--history`.
+pub(crate) fn make(
+    suite: &str,
+    total: u16,
+    selection: &Selection,
+    history: Option<&Utf8Path>,
+    work: &WorkDir,
+) -> Result<Plan> {
+    let root = current_dir()?;
+    let Discovery { files, notes, .. } = discover::discover(&root, selection)?;
+    for note in notes {
+        console::warn(note);
+    }
+    let (history, source) = read_history(suite, history, work);
+    let by_file = history.by_file();
+    let files = files
+        .into_iter()
+        .map(|file| {
+            let known = by_file.get(file.path.as_str()).copied();
+            PlannedFile {
+                tests: known.map_or(file.functions, |(_, tests)| tests),
+                seconds: known.map(|(seconds, _)| seconds),
+                path: file.path,
+            }
+        })
+        .collect();
+    Ok(planner::plan(PlanRequest {
+        suite: suite.to_owned(),
+        files,
+        total,
+        created_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        inputs: PlanInputs { history: source, target_seconds: None },
+    }))
+}
+
+/// The folder that all paths of a plan are relative to.
+///
+/// # Errors
+/// Its name is not UTF-8.
+pub(crate) fn current_dir() -> Result<Utf8PathBuf> {
+    let folder = std::env::current_dir()?;
+    let path = Utf8PathBuf::try_from(folder);
+    path.map_err(|error| UsageError(format!("the folder {} has a name that is not UTF-8", error.as_path().display())).into())
+}
+
+pub(crate) fn write(plan: &Plan, path: &Utf8Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    workspace::write_atomic(path, &serde_json::to_vec_pretty(plan)?)
+}
+
+/// History only makes a plan better: without it, or with a broken one, there is still a plan.
+fn read_history(suite: &str, asked: Option<&Utf8Path>, work: &WorkDir) -> (History, Option<String>) {
+    let own = work.path().join("history.json");
+    let path = asked.unwrap_or(&own);
+    if asked.is_none() && !path.exists() {
+        return (History::default(), None);
+    }
+    let read = || -> Result<History> {
+        let history: History = serde_json::from_slice(&fs::read(path)?)?;
+        anyhow::ensure!(history.version == HISTORY_VERSION, "it is of version {}", history.version);
+        anyhow::ensure!(history.suite == suite, "it is of the suite `{}`", history.suite);
+        Ok(history)
+    };
+    match read() {
+        Ok(history) => (history, Some(path.to_string())),
+        Err(error) => {
+            console::warn(format!("the history {path} is not used: {error:#}"));
+            (History::default(), None)
+        }
+    }
+}
+
+/// The value of `strategy.matrix`.
+fn matrix(plan: &Plan) -> String {
+    let shards: Vec<Shard> = plan.shards.iter().map(|planned| planned.shard).collect();
+    serde_json::json!({ "shard": shards }).to_string()
+}

@@ -1,0 +1,73 @@
+//! The arguments that several commands share.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use crate::model::exit::UsageError;
+use crate::model::plan::Plan;
+use crate::model::shard::Shard;
+use crate::workspace::{self, WorkDir};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WorkArgs {
+    /// Name of the suite: one word of a-z, 0-9 and dashes; several suites of a repository need several names
+    #[arg(long, value_name = "NAME", default_value = "pytest", value_parser = suite_name)]
+    pub(crate) suite: String,
+
+    /// Folder for the plan, the plugin and the shards' files
+    #[arg(long, value_name = "DIR", default_value = ".parallel-pytest")]
+    pub(crate) work_dir: Utf8PathBuf,
+
+    /// Where the plan is written to and read from [default: plan.json in the work folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan_file: Option<Utf8PathBuf>,
+}
+
+impl WorkArgs {
+    pub(crate) fn plan_path(&self, work: &WorkDir) -> Utf8PathBuf {
+        self.plan_file.clone().unwrap_or_else(|| work.plan_file())
+    }
+
+    /// The plan of this suite on disk.
+    ///
+    /// # Errors
+    /// None there, unusable, or of another suite: the user's to mend.
+    pub(crate) fn read_plan(&self, work: &WorkDir) -> anyhow::Result<Plan> {
+        let path = self.plan_path(work);
+        let plan = workspace::read_plan(&path)?;
+        if plan.suite != self.suite {
+            return Err(UsageError(format!(
+                "{path} is the plan of suite `{}`, not of `{}`: name the right one with --suite or --plan-file",
+                plan.suite, self.suite
+            ))
+            .into());
+        }
+        Ok(plan)
+    }
+}
+
+/// Checks that the plan has this shard.
+///
+/// # Errors
+/// A shard of another total: the user's to mend.
+pub(crate) fn check_shard(plan: &Plan, shard: Shard) -> Result<(), UsageError> {
+    if plan.total() == shard.total() {
+        return Ok(());
+    }
+    Err(UsageError(format!(
+        "shard {shard} is not in this plan, which has {} shards: use the shards that `plan` gave out",
+        plan.total()
+    )))
+}
+
+/// Suite names stand in names of artifacts and in hidden markers, so they are kept simple.
+fn suite_name(text: &str) -> Result<String, String> {
+    let allowed =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let fits = (1..=40).contains(&text.len()) && text.chars().all(allowed);
+    if fits && !text.starts_with('-') && !text.ends_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 40 letters a-z, digits and inner dashes".to_owned())
+    }
+}

@@ -1,0 +1,410 @@
+//! From the events of one shard to its test cases and to what went wrong around them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::BufRead;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+
+use super::events::{self, Event, Item, PhaseEvent, PhaseOutcome};
+use crate::model::node_id::NodeId;
+use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
+
+/// All that one shard's event log says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ShardLog {
+    /// One per time pytest was started with our plugin in it.
+    pub(crate) sessions: Vec<Session>,
+    /// Tests that came to an end, in the order they started.
+    pub(crate) finished: Vec<TestCase>,
+    /// Started, never finished.
+    pub(crate) unfinished: Vec<TestCase>,
+    /// Collected for this shard, never started.
+    pub(crate) not_run: Vec<TestCase>,
+    pub(crate) collect_errors: Vec<CollectError>,
+    pub(crate) internal_errors: Vec<String>,
+    pub(crate) interruptions: Vec<String>,
+    /// Lines that could not be read, such as the last one of a killed process.
+    pub(crate) unreadable_lines: usize,
+    /// Shared fixtures as they were set up.
+    pub(crate) fixtures: Vec<Fixture>,
+    /// The largest `--cov-fail-under` that a session was asked for, in percent.
+    pub(crate) coverage_fail_under: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Session {
+    pub(crate) digest: String,
+    pub(crate) shard: String,
+    pub(crate) pytest: String,
+    pub(crate) python: String,
+    /// Seconds since 1970.
+    pub(crate) started: f64,
+    /// When and with which exit status it ended; `None` if it was killed.
+    pub(crate) end: Option<(f64, i32)>,
+    pub(crate) collection_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CollectError {
+    pub(crate) what: String,
+    pub(crate) message: String,
+    pub(crate) text: String,
+    pub(crate) location: Option<Location>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fixture {
+    pub(crate) scope: String,
+    pub(crate) name: String,
+    pub(crate) node: String,
+    pub(crate) seconds: f64,
+}
+
+impl ShardLog {
+    pub(crate) fn read(input: impl BufRead) -> std::io::Result<Self> {
+        let mut reader = LogReader::default();
+        let unreadable_lines = events::read(input, |event| reader.take(event))?;
+        Ok(Self {
+            unreadable_lines,
+            ..reader.finish()
+        })
+    }
+
+    /// The exit status that explains the shard best: the first one that is not a success.
+    pub(crate) fn exit_status(&self) -> Option<i32> {
+        let mut ends = self.sessions.iter().filter_map(|session| session.end);
+        ends.clone()
+            .map(|(_, exit)| exit)
+            .find(|exit| *exit != 0)
+            .or(ends.next().map(|_| 0))
+    }
+
+    /// Whether every session came to its end.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.sessions.is_empty() && self.sessions.iter().all(|session| session.end.is_some())
+    }
+}
+
+#[derive(Default)]
+struct LogReader {
+    log: ShardLog,
+    cases: Vec<RunningCase>,
+    index: HashMap<String, usize>,
+    items: BTreeMap<String, Item>,
+}
+
+struct RunningCase {
+    case: TestCase,
+    done: bool,
+    phases: Phases,
+}
+
+/// What the phases of one test have said so far.
+#[derive(Default)]
+struct Phases {
+    failed: bool,
+    error: bool,
+    skipped: bool,
+    xfailed: bool,
+    xpassed: bool,
+    reruns: u32,
+}
+
+impl Phases {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self { error: true, .. } => Outcome::Error,
+            Self { failed: true, .. } => Outcome::Failed,
+            Self { xfailed: true, .. } => Outcome::Xfailed,
+            Self { xpassed: true, .. } => Outcome::Xpassed,
+            Self { skipped: true, .. } => Outcome::Skipped,
+            Self { reruns, .. } if *reruns > 0 => Outcome::Flaky,
+            _ => Outcome::Passed,
+        }
+    }
+}
+
+impl LogReader {
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Session {
+                shard,
+                digest,
+                at,
+                pytest,
+                python,
+                cov_fail_under,
+                ..
+            } => {
+                let wanted = [self.log.coverage_fail_under, cov_fail_under];
+                self.log.coverage_fail_under = wanted.into_iter().flatten().reduce(f64::max);
+                self.log.sessions.push(Session {
+                    digest,
+                    shard,
+                    pytest,
+                    python,
+                    started: at,
+                    end: None,
+                    collection_seconds: 0.0,
+                });
+            }
+            Event::CollectError {
+                what,
+                message,
+                text,
+                path,
+                line,
+            } => {
+                let location = location(path, line);
+                self.log.collect_errors.push(CollectError {
+                    what,
+                    message,
+                    text,
+                    location,
+                });
+            }
+            Event::Items { seconds, items, .. } => {
+                if let Some(session) = self.log.sessions.last_mut() {
+                    session.collection_seconds = seconds;
+                }
+                self.items
+                    .extend(items.into_iter().map(|item| (item.id.clone(), item)));
+            }
+            Event::Start { id, .. } => self.start(&id),
+            Event::Phase(phase) => self.phase(*phase),
+            Event::Finish { id, .. } => {
+                let case = self.case(&id);
+                case.done = true;
+            }
+            Event::Fixture {
+                scope,
+                name,
+                node,
+                seconds,
+            } => {
+                self.log.fixtures.push(Fixture {
+                    scope,
+                    name,
+                    node,
+                    seconds,
+                });
+            }
+            Event::InternalError { text } => self.log.internal_errors.push(text),
+            Event::Interrupted { text } => self.log.interruptions.push(text),
+            Event::End { exit, at } => {
+                if let Some(session) = self.log.sessions.last_mut() {
+                    session.end = Some((at, exit));
+                }
+            }
+            Event::Unknown => {}
+        }
+    }
+
+    fn start(&mut self, id: &str) {
+        let again = self.index.contains_key(id);
+        let case = self.case(id);
+        if again {
+            case.case.attempts += 1;
+            case.done = false;
+        }
+    }
+
+    fn case(&mut self, id: &str) -> &mut RunningCase {
+        let index = *self.index.entry(id.to_owned()).or_insert_with(|| {
+            self.cases.push(RunningCase {
+                case: TestCase::new(NodeId::new(id)),
+                done: false,
+                phases: Phases::default(),
+            });
+            self.cases.len() - 1
+        });
+        &mut self.cases[index]
+    }
+
+    fn phase(&mut self, event: PhaseEvent) {
+        let running = self.case(&event.id);
+        let (phases, case) = (&mut running.phases, &mut running.case);
+        // A subtest's time is part of the call it happens in.
+        if event.subtest.is_none() {
+            let seconds = Duration::try_from_secs_f64(event.seconds).unwrap_or_default();
+            match event.when {
+                Phase::Collect | Phase::Setup => case.setup += seconds,
+                Phase::Call => case.call += seconds,
+                Phase::Teardown => case.teardown += seconds,
+            }
+        }
+        let kind = match (event.outcome, &event.xfail) {
+            (PhaseOutcome::Rerun, _) => {
+                phases.reruns += 1;
+                case.attempts += 1;
+                Some(ProblemKind::Rerun)
+            }
+            (PhaseOutcome::Failed, _) if event.when == Phase::Call => {
+                phases.failed = true;
+                Some(ProblemKind::Failure)
+            }
+            (PhaseOutcome::Failed, _) => {
+                phases.error = true;
+                Some(ProblemKind::Error)
+            }
+            (PhaseOutcome::Skipped, Some(_)) => {
+                phases.xfailed = true;
+                Some(ProblemKind::Xfail)
+            }
+            // A test that skips one of its subtests is not a skipped test.
+            (PhaseOutcome::Skipped, None) => {
+                phases.skipped |= event.subtest.is_none();
+                Some(ProblemKind::Skip)
+            }
+            (PhaseOutcome::Passed, Some(_)) if event.when == Phase::Call => {
+                phases.xpassed = true;
+                None
+            }
+            (PhaseOutcome::Passed, _) => None,
+        };
+        case.stdout.push_str(&event.out);
+        case.stderr.push_str(&event.err);
+        if let Some(kind) = kind {
+            let reason = event
+                .xfail
+                .filter(|reason| kind == ProblemKind::Xfail && !reason.is_empty());
+            case.problems.push(Problem {
+                phase: event.when,
+                kind,
+                message: reason.unwrap_or(event.message),
+                text: event.text,
+                location: location(event.path, event.line),
+                subtest: event.subtest,
+            });
+        }
+    }
+
+    fn finish(mut self) -> ShardLog {
+        for RunningCase {
+            mut case,
+            done,
+            phases,
+        } in self.cases
+        {
+            if let Some(item) = self.items.remove(case.id.as_str()) {
+                place(&mut case, item);
+            }
+            if done {
+                case.outcome = phases.outcome();
+                self.log.finished.push(case);
+            } else {
+                case.outcome = Outcome::Lost;
+                self.log.unfinished.push(case);
+            }
+        }
+        for (id, item) in self.items {
+            let mut case = TestCase::new(NodeId::new(id));
+            place(&mut case, item);
+            case.outcome = Outcome::Lost;
+            self.log.not_run.push(case);
+        }
+        self.log
+    }
+}
+
+fn place(case: &mut TestCase, item: Item) {
+    case.location = location(item.path.or_else(|| Some(item.file.clone())), item.line);
+    case.file = Some(item.file);
+}
+
+/// Only a path inside the project can be shown to people: an absolute or climbing one is dropped.
+fn location(path: Option<String>, line: Option<u32>) -> Option<Location> {
+    let path = Utf8PathBuf::from(path?);
+    let inside = path.components().all(|part| {
+        matches!(
+            part,
+            camino::Utf8Component::Normal(_) | camino::Utf8Component::CurDir
+        )
+    });
+    (inside && !path.as_str().is_empty()).then(|| Location {
+        path,
+        line: line.unwrap_or(1).max(1),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SESSION: &str = r#"{"e":"session","version":1,"shard":"1/2","digest":"d","at":1.0}
+{"e":"items","at":1.1,"seconds":0.1,"items":[{"id":"a.py::one","file":"a.py","path":"a.py","line":3},{"id":"a.py::two","file":"a.py"}]}
+"#;
+
+    fn log(lines: &str) -> ShardLog {
+        ShardLog::read(format!("{SESSION}{lines}").as_bytes()).expect("readable")
+    }
+
+    fn outcome(phases: &str) -> Outcome {
+        let lines = format!(
+            "{{\"e\":\"start\",\"id\":\"a.py::one\",\"at\":2}}\n{phases}\n{{\"e\":\"finish\",\"id\":\"a.py::one\",\"at\":3}}\n"
+        );
+        log(&lines).finished[0].outcome
+    }
+
+    fn phase(when: &str, outcome: &str, more: &str) -> String {
+        format!(
+            r#"{{"e":"phase","id":"a.py::one","when":"{when}","outcome":"{outcome}","at":2,"seconds":0.5{more}}}"#
+        )
+    }
+
+    #[test]
+    fn tells_what_became_of_a_test() {
+        let call = |result: &str, more: &str| {
+            outcome(
+                &[
+                    phase("setup", "passed", ""),
+                    phase("call", result, more),
+                    phase("teardown", "passed", ""),
+                ]
+                .join("\n"),
+            )
+        };
+        assert_eq!(call("passed", ""), Outcome::Passed);
+        assert_eq!(call("failed", ""), Outcome::Failed);
+        assert_eq!(call("skipped", ""), Outcome::Skipped);
+        assert_eq!(call("skipped", r#","xfail":"later""#), Outcome::Xfailed);
+        assert_eq!(call("passed", r#","xfail":"""#), Outcome::Xpassed);
+        assert_eq!(outcome(&phase("setup", "failed", "")), Outcome::Error);
+        let rerun = [phase("call", "rerun", ""), phase("call", "passed", "")].join("\n");
+        assert_eq!(outcome(&rerun), Outcome::Flaky);
+        let rerun = [phase("call", "rerun", ""), phase("call", "failed", "")].join("\n");
+        assert_eq!(outcome(&rerun), Outcome::Failed);
+        let subtest = [
+            phase("call", "failed", r#","subtest":"[i=1]""#),
+            phase("call", "passed", ""),
+        ];
+        assert_eq!(outcome(&subtest.join("\n")), Outcome::Failed);
+        let subtest = [
+            phase("call", "skipped", r#","subtest":"[i=1]""#),
+            phase("call", "passed", ""),
+        ];
+        assert_eq!(outcome(&subtest.join("\n")), Outcome::Passed);
+    }
+
+    #[test]
+    fn a_killed_session_leaves_its_running_test_and_those_that_never_ran() {
+        let log =
+            log("{\"e\":\"start\",\"id\":\"a.py::two\",\"at\":2}\n{\"e\":\"phase\",\"id\":\"a.p");
+        assert!(!log.is_closed());
+        assert_eq!(log.exit_status(), None);
+        assert_eq!(log.unreadable_lines, 1);
+        assert_eq!(log.unfinished[0].id.as_str(), "a.py::two");
+        assert_eq!(log.not_run[0].id.as_str(), "a.py::one");
+        assert_eq!(log.not_run[0].location.as_ref().map(|at| at.line), Some(3));
+    }
+
+    #[test]
+    fn never_points_outside_the_project() {
+        let at = |path: &str| location(Some(path.into()), Some(3)).is_some();
+        assert!(at("tests/a.py"));
+        assert!(!at("/etc/passwd"));
+        assert!(!at("../other/a.py"));
+        assert!(!at(""));
+    }
+}

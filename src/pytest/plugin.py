@@ -1,0 +1,778 @@
+"""pytest's side of parallel-pytest: runs one shard of a plan and logs what happens.
+
+Loaded by PYTEST_PLUGINS. Does nothing unless PARALLEL_PYTEST_PLAN is set:
+
+    PARALLEL_PYTEST_PLAN          plan.json
+    PARALLEL_PYTEST_SHARD         which part of it to run, such as 3/6
+    PARALLEL_PYTEST_SHARD_DIR     where events.jsonl, junit.xml and coverage.json go
+    PARALLEL_PYTEST_ROOT          the folder the plan was made in
+    PARALLEL_PYTEST_SIDE_BY_SIDE  1 if other shards run in the same working directory now
+
+Under pytest-xdist every worker selects and logs its own tests; the controller adds what only it
+knows: the session, its end, and crashed workers. The events are described in src/pytest/events.rs.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import time
+import warnings
+
+import pytest
+
+NAME = "parallel_pytest_plugin"
+ENV = "PARALLEL_PYTEST_"
+SHARED_SCOPES = ("class", "module", "package", "session")
+# A fixture that is cheaper than this, in seconds, does not matter to a plan.
+FIXTURE_FLOOR = 0.001
+# Bytes of UTF-8.
+TEXT_LIMIT = 64 << 10
+MESSAGE_LIMIT = 1 << 10
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    plan_path = os.environ.get(ENV + "PLAN")
+    if not plan_path:
+        return
+    if int(pytest.__version__.split(".")[0]) < 7:
+        raise pytest.UsageError(
+            "parallel-pytest needs pytest 7 or newer, this is " + pytest.__version__
+        )
+    folder = os.path.abspath(os.environ.get(ENV + "SHARD_DIR") or ".")
+    os.makedirs(folder, exist_ok=True)
+    log = Log(os.path.join(folder, "events.jsonl"))
+    try:
+        plan = Plan(plan_path, os.environ.get(ENV + "SHARD", ""))
+    except pytest.UsageError as error:
+        log.write({"e": "internal_error", "text": valid(str(error))}, fresh=True)
+        raise
+    paths = Paths(os.environ.get(ENV + "ROOT") or os.getcwd(), config)
+    if not is_worker(config):
+        config.pluginmanager.register(Controller(plan, config, log, folder))
+    if not starts_workers(config):
+        selection = Selection(plan, paths, config)
+        config.pluginmanager.register(selection)
+        config.pluginmanager.register(Reporter(selection, paths, config, log))
+        leave_environment()
+
+
+def is_worker(config):
+    return hasattr(config, "workerinput")
+
+
+def starts_workers(config):
+    """pytest-xdist distributes the tests; none will run in this process."""
+    option = config.option
+    distributes = getattr(option, "dist", "no") != "no" and getattr(option, "tx", None)
+    return bool(distributes) and not option.collectonly and not is_worker(config)
+
+
+def leave_environment():
+    """A pytest that a test starts is none of ours: it finds the environment as it was before us."""
+    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE"):
+        os.environ.pop(ENV + name, None)
+    drop_entry("PYTEST_PLUGINS", NAME, ",")
+    drop_entry("PYTHONPATH", os.path.dirname(os.path.abspath(__file__)), os.pathsep)
+
+
+def drop_entry(name, entry, separator):
+    entries = os.environ.get(name, "").split(separator)
+    if entry in entries:
+        entries.remove(entry)
+        os.environ[name] = separator.join(entries)
+        if not os.environ[name]:
+            del os.environ[name]
+
+
+class Plan:
+    """Who owns which test; the same rule as `Plan::owner` in src/model/plan.rs."""
+
+    def __init__(self, path, shard):
+        try:
+            with open(path, "rb") as file:
+                plan = json.loads(file.read().decode("utf-8"))
+            version, shards = plan["version"], plan["shards"]
+            self.digest, self.files, self.tests = plan["digest"], plan["files"], plan["tests"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise pytest.UsageError(
+                "parallel-pytest cannot read the plan %s: %s: %s"
+                % (path, type(error).__name__, error)
+            )
+        if version != 1:
+            raise pytest.UsageError(
+                "parallel-pytest: %s is a plan of version %s, this plugin reads version 1: use the"
+                " same release for plan and run" % (path, version)
+            )
+        try:
+            index, total = (int(number) for number in shard.split("/"))
+        except ValueError:
+            index, total = 0, 0
+        if not 1 <= index <= total:
+            raise pytest.UsageError(
+                "parallel-pytest: %sSHARD is %r: write index/total, such as 3/6" % (ENV, shard)
+            )
+        if total != len(shards):
+            raise pytest.UsageError(
+                "parallel-pytest: the shard is %s, but the plan %s has %d shards: give every shard"
+                " the same plan" % (shard, path, len(shards))
+            )
+        self.shard, self.total = "%d/%d" % (index, total), total
+        self.our_keys = {key for key, owner in self.tests.items() if owner == self.shard}
+        self.our_cut_files = {key.split("::")[0] for key in self.our_keys}
+
+    def owner(self, ids, file):
+        """The shard of a test, and the key of `tests` that says so."""
+        if self.tests:
+            for node_id in ids:
+                key = self.longest_key(node_id)
+                if key is not None:
+                    return self.tests[key], key
+        return self.owner_of_file(file), None
+
+    def owner_of_file(self, file):
+        planned = self.files.get(file)
+        if planned is not None:
+            return planned
+        digest = hashlib.sha256(file.encode("utf-8", "surrogateescape")).digest()
+        return "%d/%d" % (int.from_bytes(digest[:8], "big") % self.total + 1, self.total)
+
+    def longest_key(self, node_id):
+        start = len(node_id.split("::")[0])
+        key = node_id
+        while len(key) > start:
+            if key in self.tests:
+                return key
+            bracket = key.find("[", start)
+            key = key[:bracket] if bracket >= 0 else key.rpartition("::")[0]
+        return None
+
+
+class Paths:
+    """Turns pytest's paths into those of the plan."""
+
+    def __init__(self, root, config):
+        self.base = str(config.invocation_params.dir)
+        self.rootdir = str(config.rootpath)
+        roots = [os.path.abspath(root), os.path.realpath(root)]
+        self.prefixes = [os.path.join(path, "") for path in dict.fromkeys(roots)]
+        self.installed = tuple(
+            os.path.join(prefix, "")
+            for prefix in {sys.prefix, sys.base_prefix}
+            if self.inside(prefix)
+        )
+        self.files = {}
+        self.sources = {__file__: None}
+
+    def inside(self, path):
+        """Relative to the root; None for what is not below it."""
+        for prefix in self.prefixes:
+            if path.startswith(prefix):
+                return path[len(prefix) :].replace(os.sep, "/")
+        return None
+
+    def file(self, path):
+        """Relative to the root where it lies below it, else absolute."""
+        path = str(path)
+        known = self.files.get(path)
+        if known is None:
+            full = os.path.normpath(os.path.join(self.rootdir, path))
+            known = self.inside(full) or self.inside(os.path.realpath(full))
+            known = self.files[path] = known or full.replace(os.sep, "/")
+        return known
+
+    def source(self, filename):
+        """A file of the project itself, relative to the root; None for installed code."""
+        if filename not in self.sources:
+            full = os.path.normpath(os.path.join(self.base, filename))
+            path = self.inside(full)
+            if path is not None:
+                folders = path.split("/")
+                if "site-packages" in folders or "dist-packages" in folders:
+                    path = None
+                elif full.startswith(self.installed) or not os.path.exists(full):
+                    path = None
+            self.sources[filename] = path
+        return self.sources[filename]
+
+    def definition(self, item):
+        path, line = item.location[:2]
+        return self.file(path), None if line is None else line + 1
+
+    def innermost(self, error):
+        """Where in the project an exception came from: path and line, or two times None."""
+        found = None, None
+        if isinstance(error, SyntaxError) and error.filename and self.source(error.filename):
+            return self.source(error.filename), error.lineno
+        traceback = error.__traceback__
+        while traceback is not None:
+            frame = traceback.tb_frame
+            path = self.source(frame.f_code.co_filename)
+            if path and frame.f_locals.get("__tracebackhide__") is not True:
+                found = path, traceback.tb_lineno
+            traceback = traceback.tb_next
+        return found
+
+    def origin(self, error):
+        """Like `innermost`; looks at the cause of an exception if it tells nothing itself."""
+        seen = []
+        while error is not None and error not in seen and len(seen) < 20:
+            seen.append(error)
+            path, line = self.innermost(error)
+            if path:
+                return path, line
+            error = error.__cause__ or error.__context__
+        return None, None
+
+
+class Elsewhere(pytest.File):
+    """A file that was asked for on the command line and that another shard runs."""
+
+    def collect(self):
+        return []
+
+
+class Selection:
+    """Leaves the tests that this shard owns."""
+
+    def __init__(self, plan, paths, config):
+        self.plan = plan
+        self.paths = paths
+        self.single_tests = any("::" in str(arg) for arg in config.args)
+        self.used_keys = set()
+        self.other = 0
+
+    def is_elsewhere(self, path):
+        """No test of this file can be ours, so that nobody needs to import it."""
+        if path.name in ("conftest.py", "__init__.py"):
+            return False
+        file = self.paths.file(path)
+        if self.plan.owner_of_file(file) == self.plan.shard:
+            return False
+        if self.plan.our_cut_files:
+            below_rootdir = os.path.relpath(str(path), self.paths.rootdir).replace(os.sep, "/")
+            if file in self.plan.our_cut_files or below_rootdir in self.plan.our_cut_files:
+                return False
+        return True
+
+    def pytest_ignore_collect(self, collection_path):
+        if self.is_elsewhere(collection_path) and not collection_path.is_dir():
+            return True
+        return None
+
+    # pytest does not ask whether to ignore what its command line names.
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_collect_file(self, file_path, parent):
+        outcome = yield
+        if not self.single_tests and self.is_elsewhere(file_path) and outcome.get_result():
+            outcome.force_result([Elsewhere.from_parent(parent, path=file_path)])
+
+    # A wrapper, so that we choose before anyone renames (xdist) or shuffles (randomly).
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, config, items):
+        self.select(config, items)
+        chosen = set(map(id, items))
+        yield
+        if any(id(item) not in chosen for item in items):
+            self.select(config, items, chosen)
+
+    def select(self, config, items, chosen=()):
+        ours, others = [], []
+        for item in items:
+            (ours if id(item) in chosen or self.is_ours(item) else others).append(item)
+        if others:
+            self.other += len(others)
+            config.hook.pytest_deselected(items=others)
+            items[:] = ours
+
+    def is_ours(self, item):
+        node_id = item.nodeid
+        file = item.parallel_pytest_file = collected_file(item, self.paths)
+        item.parallel_pytest_id = node_id
+        owner, key = self.plan.owner(
+            (node_id, file + node_id[len(node_id.split("::")[0]) :]) if self.plan.tests else (), file
+        )
+        if owner != self.plan.shard:
+            return False
+        if key is not None:
+            self.used_keys.add(key)
+        return True
+
+    def missing(self):
+        """Keys of `tests` that should be ours and that no collected test had."""
+        return sorted(map(valid, self.plan.our_keys - self.used_keys))
+
+
+def collected_file(item, paths):
+    """The file that pytest was asked about when it came to this item."""
+    for node in item.listchain():
+        if isinstance(node, pytest.File) and not isinstance(node, pytest.Package):
+            return paths.file(node.path)
+    return paths.file(item.path)
+
+
+class Log:
+    """Appends events to a file, each with one write, so that a kill loses none."""
+
+    # Held here, out of reach of tests that fake the clock or the file system.
+    _open, _write = staticmethod(os.open), staticmethod(os.write)
+    _fstat, _getpid = staticmethod(os.fstat), staticmethod(os.getpid)
+    _time, _clock = staticmethod(time.time), staticmethod(time.perf_counter)
+    _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+    def __init__(self, path):
+        self.path = path
+        self.pid = self._getpid()
+        self.offset = self._time() - self._clock()
+        self.broken = False
+        self.open()
+
+    def open(self):
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self.fd = self._open(self.path, flags, 0o666)
+        self.identity = self.identify()
+
+    def identify(self):
+        try:
+            status = self._fstat(self.fd)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def now(self):
+        """Seconds since 1970, whatever tests do to the clock."""
+        return round(self.offset + self._clock(), 6)
+
+    def write(self, event, fresh=False):
+        """`fresh` begins a new line first: the last writer may have been killed within one."""
+        if self._getpid() != self.pid:
+            return
+        data = (("\n" if fresh else "") + self._encode(event) + "\n").encode("ascii")
+        try:
+            # A test may have closed every descriptor it found, and its number may be another file.
+            if self.identify() != self.identity:
+                self.open()
+            while data:
+                data = data[self._write(self.fd, data) :]
+        except OSError as error:
+            if not self.broken:
+                self.broken = True
+                complain("cannot write %s: %s" % (self.path, error))
+
+
+class Reporter:
+    """Logs the tests that run in this process."""
+
+    def __init__(self, selection, paths, config, log):
+        self.selection = selection
+        self.paths = paths
+        self.log = log
+        worker = getattr(config, "workerinput", {})
+        self.worker = worker.get("workerid", "")
+        # All workers collect the same; one of them tells.
+        self.tells_collection = not worker or bool(worker.get(NAME))
+        self.began = log.now()
+        self.ids = {}
+        self.nested = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self):
+        self.began = self.log.now()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector):
+        outcome = yield
+        if outcome.excinfo is None:
+            report = outcome.get_result()
+            excinfo = getattr(getattr(report, "call", None), "excinfo", None)
+            if excinfo is not None:
+                report.parallel_pytest = self.paths.origin(excinfo.value)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report):
+        place = report.__dict__.pop("parallel_pytest", (None, None))
+        if report.outcome == "passed" or not self.tells_collection:
+            return
+        event = {"e": "collect_error" if report.outcome == "failed" else "collect_skip"}
+        event["what"] = valid(report.nodeid)
+        self.tell_why(event, report, place)
+        self.log.write(event)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session):
+        for item in session.items:
+            if item.nodeid != getattr(item, "parallel_pytest_id", item.nodeid):
+                self.ids[item.nodeid] = item.parallel_pytest_id
+        if not self.tells_collection:
+            return
+        items = []
+        for item in session.items:
+            path, line = self.paths.definition(item)
+            items.append(
+                {
+                    "id": self.id_of(item.nodeid),
+                    "file": valid(getattr(item, "parallel_pytest_file", path)),
+                    "path": valid(path),
+                    "line": line,
+                }
+            )
+        now = self.log.now()
+        self.log.write(
+            {
+                "e": "items",
+                "at": now,
+                "seconds": round(now - self.began, 6),
+                "items": items,
+                "other": self.selection.other,
+                "missing": self.selection.missing(),
+            }
+        )
+
+    def id_of(self, node_id):
+        return valid(self.ids.get(node_id, node_id))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid):
+        event = {"e": "start", "id": self.id_of(nodeid), "at": self.log.now()}
+        if self.worker:
+            event["worker"] = self.worker
+        self.log.write(event)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        now = self.log.now()
+        outcome = yield
+        if outcome.excinfo is None:
+            place = self.paths.innermost(call.excinfo.value) if call.excinfo else (None, None)
+            # Plain data, because subtests and xdist copy reports by way of JSON.
+            outcome.get_result().parallel_pytest = now, place
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        end, place = report.__dict__.pop("parallel_pytest", None) or (self.log.now(), (None, None))
+        seconds = report.duration if report.duration == report.duration else 0.0
+        event = {
+            "e": "phase",
+            "id": self.id_of(report.nodeid),
+            "when": report.when if report.when in ("setup", "call", "teardown") else "call",
+            "outcome": outcome_of(report),
+            "at": round(end - seconds, 6),
+            "seconds": round(seconds, 6),
+        }
+        if self.worker:
+            event["worker"] = self.worker
+        if hasattr(report, "wasxfail"):
+            reason = str(report.wasxfail or "")
+            reason = reason[8:] if reason.startswith("reason: ") else reason
+            event["xfail"] = clip(reason, MESSAGE_LIMIT, 1.0)
+        describe = getattr(report, "_sub_test_description", None)
+        describe = getattr(report, "sub_test_description", describe)
+        if describe is not None:
+            event["subtest"] = clip(describe(), MESSAGE_LIMIT, 1.0)
+        if report.longrepr is not None:
+            self.tell_why(event, report, place)
+        if event["outcome"] in ("failed", "rerun"):
+            event["out"] = clip(report.capstdout, TEXT_LIMIT, 0.0)
+            error = report.capstderr
+            if report.caplog:
+                error += "----- log -----\n" + report.caplog
+            event["err"] = clip(error, TEXT_LIMIT, 0.0)
+        self.log.write(event)
+
+    def tell_why(self, event, report, place):
+        """Adds the message, the text and the place of a failure or skip."""
+        longrepr = report.longrepr
+        if isinstance(longrepr, tuple) and len(longrepr) == 3:
+            path, line, message = longrepr
+            path, text = self.paths.source(str(path)), ""
+            place = (path, line) if path else place
+            message = message[9:] if message.startswith("Skipped: ") else message
+        else:
+            text = report.longreprtext
+            message = summary(longrepr, text)
+        event["message"] = clip(message, MESSAGE_LIMIT, 1.0)
+        event["text"] = clip(text, TEXT_LIMIT, 0.5)
+        if place[0]:
+            event["path"], event["line"] = valid(place[0]), place[1]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self, nodeid):
+        self.log.write({"e": "finish", "id": self.id_of(nodeid), "at": self.log.now()})
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef, request):
+        if fixturedef.scope not in SHARED_SCOPES:
+            yield
+            return
+        began = self.log.now()
+        self.nested.append(0.0)
+        yield
+        seconds = self.log.now() - began
+        # What a fixture fetched by request.getfixturevalue took is told by its own event.
+        own = seconds - self.nested.pop()
+        if self.nested:
+            self.nested[-1] += seconds
+        if own >= FIXTURE_FLOOR:
+            self.log.write(
+                {
+                    "e": "fixture",
+                    "scope": fixturedef.scope,
+                    "name": valid(fixturedef.argname),
+                    "node": self.id_of(request.node.nodeid),
+                    "seconds": round(own, 6),
+                }
+            )
+
+
+def outcome_of(report):
+    if report.outcome in ("passed", "failed", "skipped", "rerun"):
+        return report.outcome
+    return "failed" if report.longrepr else "passed"
+
+
+def summary(longrepr, text):
+    """The line of pytest's short summary; for what has none, the first that says an error."""
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None and crash.message:
+        return crash.message.split("\n", 1)[0]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    for line in lines:
+        if line.startswith("E "):
+            return line[2:].strip()
+    return lines[-1] if lines else ""
+
+
+class Controller:
+    """What there is once per session: its begin, its end, and what goes wrong around the tests."""
+
+    def __init__(self, plan, config, log, folder):
+        self.plan = plan
+        self.config = config
+        self.log = log
+        self.folder = folder
+        self.session = None
+        self.failed_inside = False
+        self.first_worker = True
+        side_by_side = os.environ.get(ENV + "SIDE_BY_SIDE") == "1"
+        self.junit = self.direct_junit(side_by_side)
+        if side_by_side:
+            self.keep_apart()
+        threshold = self.take_coverage_threshold()
+        event = {
+            "e": "session",
+            "version": 1,
+            "shard": plan.shard,
+            "digest": plan.digest,
+            "at": log.now(),
+            "pytest": pytest.__version__,
+            "python": sys.version.split()[0],
+        }
+        if threshold:
+            event["cov_fail_under"] = threshold
+        if config.getoption("collectonly", False):
+            event["collect_only"] = True
+        log.write(event, fresh=True)
+
+    def direct_junit(self, side_by_side):
+        """The file pytest will write; None if it will not write any, or to the right place."""
+        option = self.config.option
+        if not self.config.pluginmanager.hasplugin("junitxml"):
+            return None
+        if option.xmlpath and not side_by_side:
+            path = os.path.expanduser(os.path.expandvars(option.xmlpath))
+            return os.path.normpath(os.path.abspath(path))
+        option.xmlpath = os.path.join(self.folder, "junit.xml")
+        return None
+
+    def keep_apart(self):
+        """Shards in one working directory must not write the same files."""
+        config = self.config
+        config._inicache["cache_dir"] = os.path.join(self.folder, "cache")
+        if config.getoption("basetemp", None):
+            base = os.path.abspath(config.option.basetemp)
+            os.makedirs(base, exist_ok=True)
+            config.option.basetemp = os.path.join(base, self.plan.shard.replace("/", "-of-"))
+        defaults = {
+            "xml": "coverage.xml",
+            "html": "htmlcov",
+            "json": "coverage.json",
+            "lcov": "coverage.lcov",
+            "annotate": "annotated",
+        }
+        for options in self.coverage_options():
+            targets = getattr(options, "cov_report", None)
+            if isinstance(targets, dict):
+                for kind in targets:
+                    if kind and not kind.startswith("term"):
+                        name = os.path.basename(targets[kind] or "") or defaults.get(kind, kind)
+                        targets[kind] = os.path.join(self.folder, name)
+
+    def coverage_options(self):
+        """pytest-cov reads an early copy of the options."""
+        plugin = self.config.pluginmanager.getplugin("_cov")
+        return [self.config.option] + ([plugin.options] if hasattr(plugin, "options") else [])
+
+    def take_coverage_threshold(self):
+        """A shard covers only a part: the merged result is what a threshold judges."""
+        wanted = None
+        for options in self.coverage_options():
+            if getattr(options, "cov_fail_under", None):
+                wanted = float(options.cov_fail_under)
+                options.cov_fail_under = 0
+        return wanted
+
+    def pytest_report_header(self):
+        return "parallel-pytest: shard %s of plan %s" % (self.plan.shard, self.plan.digest[:12])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session):
+        self.session = session
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node):
+        node.workerinput[NAME] = self.first_worker
+        self.first_worker = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        node = getattr(report, "node", None)
+        # Workers log for themselves, unless they crash: xdist then makes up a report.
+        if node is None or report.when in ("setup", "call", "teardown"):
+            return
+        now, worker = self.log.now(), node.gateway.id
+        test = self.running_on(worker) or valid(report.nodeid)
+        message = clip(report.longreprtext, MESSAGE_LIMIT, 1.0)
+        self.log.write(
+            {
+                "e": "phase",
+                "id": test,
+                "when": "call",
+                "outcome": outcome_of(report),
+                "at": now,
+                "seconds": 0.0,
+                "worker": worker,
+                "crashed": True,
+                "message": message,
+                "text": message,
+            },
+            fresh=True,
+        )
+        self.log.write({"e": "finish", "id": test, "at": now})
+
+    def running_on(self, worker):
+        """The id of the test that a worker has begun and not finished."""
+        running = None
+        with contextlib.suppress(OSError), open(self.log.path, "rb") as lines:
+            for line in lines:
+                if b'"start"' not in line and b'"finish"' not in line and b'"session"' not in line:
+                    continue
+                try:
+                    event = json.loads(line.decode("utf-8"))
+                except ValueError:
+                    continue
+                if event["e"] == "start" and event.get("worker") == worker:
+                    running = event["id"]
+                elif event["e"] == "session":
+                    running = None
+                elif event["e"] == "finish" and event["id"] == running:
+                    running = None
+        return running
+
+    def pytest_internalerror(self, excrepr):
+        self.failed_inside = True
+        self.log.write(
+            {"e": "internal_error", "text": clip(str(excrepr), TEXT_LIMIT, 0.5)}, fresh=True
+        )
+
+    def pytest_keyboard_interrupt(self, excinfo):
+        text = str(excinfo.value) or excinfo.typename
+        # Collection errors end a session like Ctrl-C does; they are in the log already.
+        if not text.endswith("during collection"):
+            self.log.write({"e": "interrupted", "text": clip(text, MESSAGE_LIMIT, 1.0)})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session):
+        if isinstance(session.shouldfail, str) and not starts_workers(self.config):
+            text = clip(session.shouldfail, MESSAGE_LIMIT, 1.0)
+            self.log.write({"e": "interrupted", "text": text})
+        try:
+            self.write_coverage()
+        except Exception as error:
+            complain("coverage.json was not written: %s: %s" % (type(error).__name__, error))
+
+    def write_coverage(self):
+        measured = self.measured_coverage()
+        if measured is None:
+            return
+        path = os.path.join(self.folder, "coverage.json")
+        temporary = "%s.%d" % (path, os.getpid())
+        here = os.getcwd()
+        os.chdir(str(self.config.invocation_params.dir))
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                measured.json_report(outfile=temporary, ignore_errors=True, show_contexts=False)
+            os.replace(temporary, path)
+        except Exception as error:
+            # The tests of this shard may measure nothing.
+            if type(error).__name__ != "NoDataError":
+                raise
+        finally:
+            with contextlib.suppress(OSError):
+                os.remove(temporary)
+            os.chdir(here)
+
+    def measured_coverage(self):
+        """pytest-cov's combined data, or that of `coverage run -m pytest`."""
+        controller = getattr(self.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+        if controller is not None:
+            # Ctrl-C goes past pytest-cov; what it measured would be lost.
+            if getattr(controller, "started", False):
+                controller.finish()
+            return controller.cov
+        coverage = sys.modules.get("coverage")
+        return coverage.Coverage.current() if hasattr(coverage, "Coverage") else None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self):
+        if self.junit and os.path.isfile(self.junit):
+            target = os.path.join(self.folder, "junit.xml")
+            if os.path.abspath(target) != self.junit:
+                temporary = "%s.%d" % (target, os.getpid())
+                shutil.copyfile(self.junit, temporary)
+                os.replace(temporary, target)
+        self.log.write({"e": "end", "exit": self.exit_status(), "at": self.log.now()}, fresh=True)
+
+    def exit_status(self):
+        if isinstance(sys.exc_info()[1], pytest.UsageError):
+            return 4
+        if self.session is not None:
+            return int(self.session.exitstatus)
+        return 3 if self.failed_inside else 0
+
+
+def valid(text):
+    """Lone surrogates become visible escapes: they are no UTF-8, and strict readers refuse them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def clip(text, limit, head):
+    """At most `limit` bytes of UTF-8, with the share `head` of them from the beginning."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= limit:
+        return data.decode("utf-8")
+    marker = b"[... %d bytes cut ...]"
+    room = limit - len(marker % len(data)) - 2
+    first = data[: int(room * head)].decode("utf-8", "ignore")
+    last = data[len(data) - (room - int(room * head)) :].decode("utf-8", "ignore")
+    cut = len(data) - len(first.encode("utf-8")) - len(last.encode("utf-8"))
+    breaks = "\n" if limit == TEXT_LIMIT else " "
+    return (first + breaks if first else "") + (marker % cut).decode() + (breaks + last if last else "")
+
+
+def complain(text):
+    print("parallel-pytest: " + text, file=sys.__stderr__, flush=True)

@@ -1,0 +1,3 @@
+//! Tests of the program from outside, and of the house itself.
+
+mod floors;
