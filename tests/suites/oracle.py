@@ -46,7 +46,7 @@ def serial(suite: Suite) -> Run:
             env = suites.environment(suite)
             env |= {"RECORDER_DIR": str(folder / "recorded"), "COVERAGE_FILE": str(folder / ".coverage"), "PYTHONHASHSEED": "0"}
             began = time.monotonic()
-            done = execute([*suite.command, "--cov-report="], suite, env, timeout=900)
+            done = execute(suite.command, suite, env, timeout=900)
             seconds = time.monotonic() - began
             report_of_coverage_py(suite, folder, [folder / ".coverage"])
             (folder / "output.txt").write_text(done.stdout)
