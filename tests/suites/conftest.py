@@ -1,7 +1,17 @@
 """The table at the end of the run: what was compared with what, and how large it was."""
 
 ROWS = []
-COLUMNS = ("suite", "tests", "N", "union = serial", "lines", "branches", "coverage = combine", "serial s", "local s")
+COLUMNS = (
+    "suite",
+    "tests",
+    "N",
+    "union = serial",
+    "lines",
+    "branches",
+    "coverage = combine",
+    "serial s",
+    "local s",
+)
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -11,4 +21,9 @@ def pytest_terminal_summary(terminalreporter):
     table = [COLUMNS, *[tuple(str(row.get(column, "")) for column in COLUMNS) for row in ROWS]]
     widths = [max(map(len, column)) for column in zip(*table)]
     for row in table:
-        terminalreporter.write_line("  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths))))
+        terminalreporter.write_line(
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths))
+            )
+        )

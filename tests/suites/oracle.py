@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +16,9 @@ from xml.etree import ElementTree
 import suites
 from suites import CACHE, HERE, REPOSITORY, Suite
 
-BINARY = Path(os.environ.get("PARALLEL_PYTEST_BINARY") or REPOSITORY / "target/release/parallel-pytest").absolute()
+BINARY = Path(
+    os.environ.get("PARALLEL_PYTEST_BINARY") or REPOSITORY / "target/release/parallel-pytest"
+).absolute()
 
 
 @dataclasses.dataclass
@@ -35,7 +36,11 @@ class Run:
 def serial(suite: Suite) -> Run:
     """The suite in one process, as its own people run it; kept until anything about it changes."""
     requirements = (REPOSITORY / suite.requirements).read_text()
-    source = suites.digest(*(p.read_bytes() for p in sorted((REPOSITORY / suite.folder).rglob("*.py")))) if suite.folder else ""
+    source = (
+        suites.digest(*(p.read_bytes() for p in sorted((REPOSITORY / suite.folder).rglob("*.py"))))
+        if suite.folder
+        else ""
+    )
     helpers = [(HERE / name).read_text() for name in ("recorder.py", "coverage_report.py")]
     folder = CACHE / "serial" / f"{suite.name}-{suites.digest(suite, requirements, source, *helpers)}"
     suites.prepare(suite)
@@ -44,7 +49,11 @@ def serial(suite: Suite) -> Run:
             shutil.rmtree(folder, ignore_errors=True)
             (folder / "recorded").mkdir(parents=True)
             env = suites.environment(suite)
-            env |= {"RECORDER_DIR": str(folder / "recorded"), "COVERAGE_FILE": str(folder / ".coverage"), "PYTHONHASHSEED": "0"}
+            env |= {
+                "RECORDER_DIR": str(folder / "recorded"),
+                "COVERAGE_FILE": str(folder / ".coverage"),
+                "PYTHONHASHSEED": "0",
+            }
             began = time.monotonic()
             done = execute(suite.command, suite, env, timeout=900)
             seconds = time.monotonic() - began
@@ -52,7 +61,13 @@ def serial(suite: Suite) -> Run:
             (folder / "output.txt").write_text(done.stdout)
             (folder / "run.json").write_text(json.dumps({"seconds": seconds, "exit": done.returncode}))
     facts = json.loads((folder / "run.json").read_text())
-    return Run(recorded(folder / "recorded"), folder, facts["seconds"], facts["exit"], (folder / "output.txt").read_text())
+    return Run(
+        recorded(folder / "recorded"),
+        folder,
+        facts["seconds"],
+        facts["exit"],
+        (folder / "output.txt").read_text(),
+    )
 
 
 @dataclasses.dataclass
@@ -68,9 +83,10 @@ class Local(Run):
 def local(suite: Suite, shards: int) -> Local:
     """The suite by `parallel-pytest local`."""
     suites.prepare(suite)
-    folder = Path(tempfile.mkdtemp(prefix=f"{suite.name}-{shards}-"))
+    folder = CACHE / "local" / f"{suite.name}-{shards}"
+    shutil.rmtree(folder, ignore_errors=True)
     report, work, records = folder / "report", folder / "work", folder / "recorded"
-    records.mkdir()
+    records.mkdir(parents=True)
     env = suites.environment(suite) | {"RECORDER_DIR": str(records)}
     arguments = ["local", "--shards", str(shards), "--output", str(report), "--work-dir", str(work), "--"]
     began = time.monotonic()
@@ -83,7 +99,9 @@ def local(suite: Suite, shards: int) -> Local:
     )
 
 
-def execute(command: list[str], suite: Suite, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+def execute(
+    command: list[str], suite: Suite, env: dict[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=suite.cwd,
@@ -98,7 +116,9 @@ def execute(command: list[str], suite: Suite, env: dict[str, str], timeout: floa
 
 
 def recorded(folder: Path) -> collections.Counter[tuple[str, str]]:
-    lines = (line for file in folder.glob("*.jsonl") for line in file.read_text(encoding="utf-8").splitlines())
+    lines = (
+        line for file in folder.glob("*.jsonl") for line in file.read_text(encoding="utf-8").splitlines()
+    )
     return collections.Counter(tuple(json.loads(line)) for line in lines)
 
 
@@ -138,14 +158,23 @@ def coverage_xml(file: Path, root: Path) -> tuple[dict[str, str], dict[str, dict
     sources = [root / (source.text or "") for source in tree.iterfind("sources/source")]
     files: dict[str, dict[int, Line]] = {}
     for part in tree.iter("class"):
-        path = next((s / part.attrib["filename"] for s in sources if (s / part.attrib["filename"]).exists()), None)
+        path = next(
+            (s / part.attrib["filename"] for s in sources if (s / part.attrib["filename"]).exists()), None
+        )
         name = str(path.relative_to(root)) if path and path.is_relative_to(root) else part.attrib["filename"]
         assert name not in files, f"{name} is twice in {file}"
         files[name] = {int(line.attrib["number"]): line_of(line) for line in part.iterfind("lines/line")}
     return totals, files
 
 
-TOTALS_OF_XML = ("lines-valid", "lines-covered", "line-rate", "branches-valid", "branches-covered", "branch-rate")
+TOTALS_OF_XML = (
+    "lines-valid",
+    "lines-covered",
+    "line-rate",
+    "branches-valid",
+    "branches-covered",
+    "branch-rate",
+)
 
 
 def line_of(line: ElementTree.Element) -> Line:
@@ -182,5 +211,9 @@ def ordered(value):
 
 def differences(ours: dict, theirs: dict, limit: int = 20) -> list[str]:
     """What two mappings disagree about, for a person to read."""
-    found = [f"{key}: ours {ours.get(key)!r}, expected {theirs.get(key)!r}" for key in sorted({*ours, *theirs}, key=str) if ours.get(key) != theirs.get(key)]
+    found = [
+        f"{key}: ours {ours.get(key)!r}, expected {theirs.get(key)!r}"
+        for key in sorted({*ours, *theirs}, key=str)
+        if ours.get(key) != theirs.get(key)
+    ]
     return found[:limit] + ([f"… and {len(found) - limit} more"] if len(found) > limit else [])

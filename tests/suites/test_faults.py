@@ -35,9 +35,18 @@ class Project:
         return self
 
     def start(self, *command, flags=(), shards=2):
+        folders = ["--output", str(self.report), "--work-dir", str(self.work)]
         return subprocess.Popen(
-            [str(BINARY), "local", "--shards", str(shards), "--output", str(self.report)]
-            + ["--work-dir", str(self.work), *flags, "--", *(command or ("pytest",))],
+            [
+                str(BINARY),
+                "local",
+                "--shards",
+                str(shards),
+                *folders,
+                *flags,
+                "--",
+                *(command or ("pytest",)),
+            ],
             cwd=self.folder,
             env=self.env,
             text=True,
@@ -134,7 +143,9 @@ def test_a_test_that_hangs_is_named(project):
     began = time.monotonic()
     assert_lost_in_the_middle(project, project.local(flags=("--test-timeout", "2s")))
     assert time.monotonic() - began < 30
-    assert re.search(r"test_ends\.py::test_running.*(2 ?s|2\.\d|timeout|hang|too long)", project.output), project.output
+    assert re.search(r"test_ends\.py::test_running.*(2 ?s|2\.\d|timeout|hang|too long)", project.output), (
+        project.output
+    )
 
 
 def test_an_interrupted_run_keeps_what_was_done(project):

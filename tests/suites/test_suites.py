@@ -10,7 +10,9 @@ import pytest
 from conftest import ROWS
 from suites import SUITES
 
-CASES = [pytest.param(suite, shards, id=f"{suite.name}-{shards}") for suite in SUITES for shards in suite.shards]
+CASES = [
+    pytest.param(suite, shards, id=f"{suite.name}-{shards}") for suite in SUITES for shards in suite.shards
+]
 EVERY_CASE = pytest.mark.parametrize(("suite", "shards"), CASES, scope="module")
 
 
@@ -24,18 +26,29 @@ def row(suite, shards):
 @EVERY_CASE
 def test_the_shards_together_are_the_serial_run(suite, shards, row):
     serial, local = oracle.serial(suite), oracle.local(suite, shards)
-    row |= {"tests": serial.outcomes.total(), "serial s": f"{serial.seconds:.1f}", "local s": f"{local.seconds:.1f}"}
+    row |= {
+        "tests": serial.outcomes.total(),
+        "serial s": f"{serial.seconds:.1f}",
+        "local s": f"{local.seconds:.1f}",
+    }
 
-    twice = [test for test, count in collections.Counter(name for name, _ in serial.outcomes.elements()).items() if count > 1]
+    twice = [
+        test
+        for test, count in collections.Counter(name for name, _ in serial.outcomes.elements()).items()
+        if count > 1
+    ]
     assert not twice, "the serial run itself is no oracle: these ids are not unique"
     assert serial.outcomes, serial.output
 
     never, beyond = serial.outcomes - local.outcomes, local.outcomes - serial.outcomes
-    assert not never and not beyond, f"only serial: {sorted(never)[:20]}\nonly sharded: {sorted(beyond)[:20]}\n{local.output[-3000:]}"
+    assert not never and not beyond, (
+        f"only serial: {sorted(never)[:20]}\nonly sharded: {sorted(beyond)[:20]}\n{local.output[-3000:]}"
+    )
 
     tests = collections.Counter((test["id"], test["outcome"]) for test in local.result["tests"])
-    assert not tests - serial.outcomes and not serial.outcomes - tests, (
-        f"result.json only: {sorted(tests - serial.outcomes)[:20]}\nserial only: {sorted(serial.outcomes - tests)[:20]}"
+    missing, unknown = serial.outcomes - tests, tests - serial.outcomes
+    assert not missing and not unknown, (
+        f"not in result.json: {sorted(missing)[:20]}\nonly there: {sorted(unknown)[:20]}"
     )
     row["union = serial"] = "yes"
 
@@ -46,7 +59,9 @@ def test_the_totals_and_the_verdict_are_those_of_the_serial_run(suite, shards):
     totals = collections.Counter(outcome for _, outcome in serial.outcomes.elements())
     assert {name: count for name, count in local.result["totals"].items() if count} == totals
     red = bool(totals["failed"] or totals["error"])
-    assert (local.exit, local.result["verdict"]) == ((1, "red") if red else (0, "green")), local.output[-3000:]
+    assert (local.exit, local.result["verdict"]) == ((1, "red") if red else (0, "green")), local.output[
+        -3000:
+    ]
     assert serial.exit == local.exit
 
 

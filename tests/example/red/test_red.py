@@ -16,7 +16,9 @@ def test_an_error_deep_in_the_project():
     pricing.discount_percent(-1)
 
 
-@pytest.mark.parametrize("text", ["ok", "<script>alert(1)</script>", "a | b `c` @everyone", "bad\n::error::line"])
+@pytest.mark.parametrize(
+    "text", ["ok", "<script>alert(1)</script>", "a | b `c` @everyone", "bad\n::error::line"]
+)
 def test_only_some_parameters_fail(text):
     assert text == "ok", f"found {text}"
 

@@ -31,7 +31,9 @@ def test_deleting_a_book_forgets_the_list(listed, client):
 def test_whoever_pays_is_thanked(db, mailoutbox):
     order = Order.objects.create(email="reader@example.org")
     order_paid.send(Order, order=order)
-    assert [(mail.subject, mail.to) for mail in mailoutbox] == [("Thank you for your order", ["reader@example.org"])]
+    assert [(mail.subject, mail.to) for mail in mailoutbox] == [
+        ("Thank you for your order", ["reader@example.org"])
+    ]
 
 
 def test_no_order_no_mail(mailoutbox):

@@ -13,7 +13,11 @@ def german():
 class TestGerman:
     @pytest.mark.parametrize(
         ("english", "translated"),
-        [("Bookshop", "Buchladen"), ("Sold out", "Ausverkauft"), ("Thank you for your order", "Danke für Ihre Bestellung")],
+        [
+            ("Bookshop", "Buchladen"),
+            ("Sold out", "Ausverkauft"),
+            ("Thank you for your order", "Danke für Ihre Bestellung"),
+        ],
     )
     def test_messages(self, english, translated):
         assert gettext(english) == translated
