@@ -1,0 +1,1 @@
+"""A bookshop: just enough of everything a Django project has."""
