@@ -29,6 +29,9 @@ pub(crate) struct FileCoverage {
     /// Only arcs out of lines with more than one way to go.
     pub(crate) executed_arcs: BTreeSet<Arc>,
     pub(crate) missing_arcs: BTreeSet<Arc>,
+    /// Branches that count as taken though no arc tells of them: coverage.py waives the missing arcs
+    /// of a line marked `# pragma: no branch`, but goes on to count them.
+    pub(crate) waived_branches: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,13 +75,22 @@ impl std::ops::AddAssign for CoverageTotals {
 }
 
 impl FileCoverage {
+    /// Whether a line is a statement that counts.
+    pub(crate) fn has_statement(&self, line: Line) -> bool {
+        self.executed.contains(&line) || self.missing.contains(&line)
+    }
+
+    pub(crate) fn branches(&self) -> usize {
+        self.executed_arcs.len() + self.missing_arcs.len() + self.waived_branches
+    }
+
     pub(crate) fn totals(&self) -> CoverageTotals {
         let ran = |arc: &&Arc| u32::try_from(arc.0).is_ok_and(|line| self.executed.contains(&line));
         CoverageTotals {
             statements: self.executed.len() + self.missing.len(),
             covered: self.executed.len(),
-            branches: self.executed_arcs.len() + self.missing_arcs.len(),
-            covered_branches: self.executed_arcs.len(),
+            branches: self.branches(),
+            covered_branches: self.executed_arcs.len() + self.waived_branches,
             partial_branches: self.missing_arcs.iter().filter(ran).count(),
         }
     }
