@@ -1,0 +1,366 @@
+//! The check run: one named result beside a commit, with annotations in its files
+//! (<https://docs.github.com/en/rest/checks/runs>).
+//!
+//! Publishing is done by comparing: what is there under our name and external id is read, then only
+//! what is missing is sent. GitHub *appends* the annotations of an update, so a run whose
+//! annotations are all among the wanted ones is completed; one that has others cannot be made right
+//! any more and is superseded by a new run of the same name, which GitHub then shows instead. So
+//! publishing twice changes nothing, and neither does a request that was carried out although its
+//! answer got lost.
+
+use octocrab::params::checks::{
+    CheckRunConclusion, CheckRunOutput, CheckRunOutputAnnotation, CheckRunOutputAnnotationLevel,
+    CheckRunStatus,
+};
+use serde::{Deserialize, Serialize};
+
+use super::client::Client;
+use super::context::Context;
+use super::error::{Error, Purpose, Result, cut_bytes};
+use crate::model::annotation::{Annotation, Level};
+
+/// In one request, by GitHub's OpenAPI description.
+pub(crate) const ANNOTATIONS_PER_REQUEST: usize = 50;
+/// Of a summary and of a text, in bytes.
+pub(crate) const TEXT_LIMIT: usize = 65_535;
+/// Of an annotation's message and of its details, in bytes: a little below GitHub's 64 KB.
+const MESSAGE_LIMIT: usize = 64_000;
+/// Of an annotation's title, in characters.
+const TITLE_LIMIT: usize = 255;
+
+const PURPOSE: Purpose = Purpose {
+    what: "the check run",
+    permission: "checks: write",
+};
+
+/// A finished check run as it shall be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckRun<'a> {
+    /// Unique in the repository, since GitHub decides below which workflow it shows the run.
+    pub(crate) name: &'a str,
+    /// What makes a later publishing of the same result find this one.
+    pub(crate) external_id: &'a str,
+    pub(crate) conclusion: Conclusion,
+    pub(crate) title: &'a str,
+    /// Markdown, at most [`TEXT_LIMIT`] bytes.
+    pub(crate) summary: &'a str,
+    /// Markdown, at most [`TEXT_LIMIT`] bytes.
+    pub(crate) text: Option<&'a str>,
+    pub(crate) details_url: Option<&'a str>,
+    pub(crate) annotations: &'a [Annotation],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conclusion {
+    Success,
+    Failure,
+    Neutral,
+}
+
+/// Makes the check run of the tested commit what it shall be. Returns its page.
+pub(crate) async fn publish(
+    client: &Client,
+    context: &Context,
+    wanted: &CheckRun<'_>,
+) -> Result<Option<String>> {
+    client
+        .reconcile(async || step(client, context, wanted).await)
+        .await
+}
+
+async fn step(client: &Client, context: &Context, wanted: &CheckRun<'_>) -> Result<Option<String>> {
+    let annotations: Vec<_> = wanted.annotations.iter().map(Remark::of).collect();
+    let runs = format!("/repos/{}/{}/check-runs", context.owner, context.repository);
+    if let Some(found) = find(client, context, wanted).await? {
+        let run = format!("{runs}/{}", found.id);
+        let existing: Vec<Remark> = match found.output.annotations_count {
+            0 => Vec::new(),
+            _ => {
+                client
+                    .get_all(
+                        &format!("{run}/annotations"),
+                        &[],
+                        PURPOSE,
+                        |page: Vec<Remark>| page,
+                    )
+                    .await?
+            }
+        };
+        if let Some(missing) = missing(&annotations, &existing) {
+            if missing.is_empty() && found.says(wanted) {
+                return Ok(found.html_url);
+            }
+            match complete(client, &run, wanted, &missing).await {
+                // Made by another app: only that one may change it.
+                Err(Error::MissingPermission { .. }) => {}
+                result => return result.map(|()| found.html_url),
+            }
+        }
+    }
+    let (first, rest) = annotations.split_at(annotations.len().min(ANNOTATIONS_PER_REQUEST));
+    let body = Body {
+        name: Some(wanted.name),
+        head_sha: Some(&context.head_sha),
+        external_id: Some(wanted.external_id),
+        ..Body::of(wanted, first)
+    };
+    let made: Found = client.post(&runs, &body, PURPOSE).await?;
+    if !rest.is_empty() {
+        complete(client, &format!("{runs}/{}", made.id), wanted, rest).await?;
+    }
+    Ok(made.html_url)
+}
+
+/// Updates the run and appends annotations, in as many requests as that takes.
+async fn complete(
+    client: &Client,
+    run: &str,
+    wanted: &CheckRun<'_>,
+    missing: &[Remark],
+) -> Result<()> {
+    let batches = missing.chunks(ANNOTATIONS_PER_REQUEST);
+    let batches = if missing.is_empty() {
+        vec![missing]
+    } else {
+        batches.collect()
+    };
+    for batch in batches {
+        let _: Found = client
+            .patch_once(run, &Body::of(wanted, batch), PURPOSE)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn find(client: &Client, context: &Context, wanted: &CheckRun<'_>) -> Result<Option<Found>> {
+    let route = format!(
+        "/repos/{}/{}/commits/{}/check-runs",
+        context.owner, context.repository, context.head_sha
+    );
+    let query = [("check_name", wanted.name), ("filter", "all")];
+    let found = client
+        .get_all(&route, &query, PURPOSE, |page: Page| page.check_runs)
+        .await?;
+    Ok(found
+        .into_iter()
+        .filter(|run| run.external_id.as_deref() == Some(wanted.external_id))
+        .max_by_key(|run| run.id))
+}
+
+/// What must be appended to `existing` to have `wanted`; `None` if appending cannot do that.
+fn missing(wanted: &[Remark], existing: &[Remark]) -> Option<Vec<Remark>> {
+    let mut missing = wanted.to_vec();
+    for remark in existing {
+        let place = missing.iter().position(|other| other == remark)?;
+        missing.remove(place);
+    }
+    Some(missing)
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    check_runs: Vec<Found>,
+}
+
+/// What we need of a check run that exists.
+#[derive(Deserialize)]
+struct Found {
+    id: u64,
+    #[serde(default)]
+    html_url: Option<String>,
+    #[serde(default)]
+    external_id: Option<String>,
+    #[serde(default)]
+    conclusion: Option<String>,
+    #[serde(default)]
+    output: FoundOutput,
+}
+
+#[derive(Default, Deserialize)]
+struct FoundOutput {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    summary: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    annotations_count: u64,
+}
+
+impl Found {
+    fn says(&self, wanted: &CheckRun<'_>) -> bool {
+        let same = |there: &Option<String>, wanted: &str| {
+            same_text(there.as_deref().unwrap_or_default(), wanted)
+        };
+        self.conclusion.as_deref() == Some(wanted.conclusion.name())
+            && same(&self.output.title, wanted.title)
+            && same(&self.output.summary, cut_bytes(wanted.summary, TEXT_LIMIT))
+            && same(
+                &self.output.text,
+                cut_bytes(wanted.text.unwrap_or_default(), TEXT_LIMIT),
+            )
+    }
+}
+
+/// Equal but for what GitHub may do to line ends and to space around.
+pub(super) fn same_text(one: &str, other: &str) -> bool {
+    one.replace("\r\n", "\n").trim() == other.replace("\r\n", "\n").trim()
+}
+
+impl Conclusion {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Neutral => "neutral",
+        }
+    }
+}
+
+impl From<Conclusion> for CheckRunConclusion {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Success => Self::Success,
+            Conclusion::Failure => Self::Failure,
+            Conclusion::Neutral => Self::Neutral,
+        }
+    }
+}
+
+/// The body of a creation or of an update.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_sha: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details_url: Option<&'a str>,
+    status: CheckRunStatus,
+    conclusion: CheckRunConclusion,
+    output: CheckRunOutput,
+}
+
+impl<'a> Body<'a> {
+    fn of(wanted: &CheckRun<'a>, annotations: &[Remark]) -> Self {
+        Self {
+            name: None,
+            head_sha: None,
+            external_id: None,
+            details_url: wanted.details_url,
+            status: CheckRunStatus::Completed,
+            conclusion: wanted.conclusion.into(),
+            output: CheckRunOutput {
+                title: wanted.title.to_owned(),
+                summary: cut_bytes(wanted.summary, TEXT_LIMIT).to_owned(),
+                text: wanted
+                    .text
+                    .map(|text| cut_bytes(text, TEXT_LIMIT).to_owned()),
+                annotations: annotations
+                    .iter()
+                    .map(CheckRunOutputAnnotation::from)
+                    .collect(),
+                images: Vec::new(),
+            },
+        }
+    }
+}
+
+/// An annotation as it is sent and as it comes back: within its limits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Remark {
+    path: String,
+    start_line: u32,
+    annotation_level: String,
+    #[serde(default, deserialize_with = "text_or_null")]
+    title: String,
+    #[serde(default, deserialize_with = "text_or_null")]
+    message: String,
+    #[serde(default, deserialize_with = "text_or_null")]
+    raw_details: String,
+}
+
+fn text_or_null<'de, D: serde::Deserializer<'de>>(
+    value: D,
+) -> std::result::Result<String, D::Error> {
+    Option::deserialize(value).map(Option::unwrap_or_default)
+}
+
+impl Remark {
+    fn of(annotation: &Annotation) -> Self {
+        let Annotation {
+            level,
+            location,
+            title,
+            message,
+            details,
+        } = annotation;
+        let limited = |text: &str| {
+            cut_bytes(&basic_plane(text), MESSAGE_LIMIT)
+                .trim()
+                .to_owned()
+        };
+        let title: String = basic_plane(title)
+            .trim()
+            .chars()
+            .take(TITLE_LIMIT)
+            .collect();
+        let message = limited(message);
+        Self {
+            path: location.path.to_string(),
+            start_line: location.line.max(1),
+            annotation_level: match level {
+                Level::Notice => "notice",
+                Level::Warning => "warning",
+                Level::Failure => "failure",
+            }
+            .to_owned(),
+            // An empty message is refused.
+            message: if message.is_empty() {
+                "no message".to_owned()
+            } else {
+                message
+            },
+            title,
+            raw_details: limited(details),
+        }
+    }
+}
+
+impl From<&Remark> for CheckRunOutputAnnotation {
+    fn from(remark: &Remark) -> Self {
+        let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        Self {
+            path: remark.path.clone(),
+            start_line: remark.start_line,
+            end_line: remark.start_line,
+            start_column: None,
+            end_column: None,
+            annotation_level: match remark.annotation_level.as_str() {
+                "notice" => CheckRunOutputAnnotationLevel::Notice,
+                "warning" => CheckRunOutputAnnotationLevel::Warning,
+                _ => CheckRunOutputAnnotationLevel::Failure,
+            },
+            message: remark.message.clone(),
+            title: some(&remark.title),
+            raw_details: some(&remark.raw_details),
+        }
+    }
+}
+
+/// Writes what lies above U+FFFF as `\U0001f600`: the Checks API fails over such in annotations.
+fn basic_plane(text: &str) -> String {
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut plain, char| {
+            if u32::from(char) > 0xFFFF {
+                plain.push_str(&format!("\\U{:08x}", u32::from(char)));
+            } else {
+                plain.push(char);
+            }
+            plain
+        })
+}
