@@ -364,3 +364,318 @@ fn basic_plane(text: &str) -> String {
             plain
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use serde_json::{Value, json};
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+    use super::super::client::tests::client;
+    use super::super::context::tests::context;
+    use super::*;
+    use crate::model::report::Location;
+
+    /// The check runs of one repository, annotations appended as GitHub does. The `n`-th write
+    /// request that `broken` names is carried out, but answered with a 500.
+    #[derive(Clone, Default)]
+    struct Checks {
+        runs: Arc<Mutex<Vec<Value>>>,
+        writes: Arc<Mutex<usize>>,
+        broken: Vec<usize>,
+    }
+
+    impl Respond for Checks {
+        fn respond(&self, request: &Request) -> ResponseTemplate {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            let parts: Vec<&str> = request
+                .url
+                .path()
+                .trim_start_matches('/')
+                .split('/')
+                .collect();
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let number = |text: &str| text.parse::<usize>().expect("an id") - 1;
+            let answer = match (request.method.as_str(), &parts[3..]) {
+                ("GET", ["commits", _, "check-runs"]) => {
+                    let shown: Vec<Value> = runs.iter().cloned().collect();
+                    json!({"total_count": shown.len(), "check_runs": shown})
+                }
+                ("GET", ["check-runs", id, "annotations"]) => {
+                    let page = request
+                        .url
+                        .query_pairs()
+                        .find(|(key, _)| key == "page")
+                        .expect("a page")
+                        .1;
+                    let all = runs[number(id)]["annotations"]
+                        .as_array()
+                        .cloned()
+                        .unwrap_or_default();
+                    Value::from_iter(all.into_iter().skip(number(&page) * 100).take(100))
+                }
+                ("POST", ["check-runs"]) => {
+                    let mut run = json!({"id": runs.len() + 1, "html_url": format!("page/{}", runs.len() + 1)});
+                    merge(&mut run, &body);
+                    runs.push(run.clone());
+                    run
+                }
+                ("PATCH", ["check-runs", id]) => {
+                    let run = &mut runs[number(id)];
+                    merge(run, &body);
+                    run.clone()
+                }
+                other => panic!("unexpected request {other:?}"),
+            };
+            if request.method.as_str() != "GET" {
+                let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+                *writes += 1;
+                if self.broken.contains(&*writes) {
+                    return ResponseTemplate::new(500);
+                }
+            }
+            ResponseTemplate::new(200).set_body_json(answer)
+        }
+    }
+
+    fn merge(run: &mut Value, body: &Value) {
+        let sent = body["output"]["annotations"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert!(sent.len() <= ANNOTATIONS_PER_REQUEST);
+        for key in ["name", "head_sha", "external_id", "conclusion"] {
+            if !body[key].is_null() {
+                run[key] = body[key].clone();
+            }
+        }
+        let mut all = run["annotations"].as_array().cloned().unwrap_or_default();
+        // GitHub keeps no order that could be relied on.
+        all.splice(0..0, sent);
+        let (title, summary, text) = (
+            &body["output"]["title"],
+            &body["output"]["summary"],
+            &body["output"]["text"],
+        );
+        run["output"] = json!({"title": title, "summary": summary, "text": text, "annotations_count": all.len()});
+        run["annotations"] = all.into();
+    }
+
+    async fn start(checks: &Checks) -> (MockServer, Client, Context) {
+        let server = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(checks.clone())
+            .mount(&server)
+            .await;
+        let (client, context) = (client(&server), context(&server.uri()));
+        (server, client, context)
+    }
+
+    impl Checks {
+        fn breaking(writes: &[usize]) -> Self {
+            Self {
+                broken: writes.to_vec(),
+                ..Self::default()
+            }
+        }
+
+        fn writes(&self) -> usize {
+            *self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        /// How many annotations each run has.
+        fn counts(&self) -> Vec<u64> {
+            let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            runs.iter()
+                .map(|run| {
+                    run["output"]["annotations_count"]
+                        .as_u64()
+                        .expect("a count")
+                })
+                .collect()
+        }
+    }
+
+    fn annotations(count: u32) -> Vec<Annotation> {
+        (1..=count)
+            .map(|line| Annotation {
+                level: Level::Failure,
+                location: Location {
+                    path: "tests/test_a.py".into(),
+                    line,
+                },
+                title: format!("test {line} failed"),
+                message: "assert 1 == 2".to_owned(),
+                details: String::new(),
+            })
+            .collect()
+    }
+
+    fn wanted(annotations: &[Annotation]) -> CheckRun<'_> {
+        CheckRun {
+            name: "tests (CI)",
+            external_id: "unit-42",
+            conclusion: Conclusion::Failure,
+            title: "3 failed",
+            summary: "# 3 failed",
+            text: None,
+            details_url: None,
+            annotations,
+        }
+    }
+
+    #[tokio::test]
+    async fn annotations_go_in_batches_of_fifty_to_one_run() {
+        let checks = Checks::default();
+        let (_server, client, context) = start(&checks).await;
+        let url = publish(&client, &context, &wanted(&annotations(120)))
+            .await
+            .expect("published");
+        assert_eq!(url.as_deref(), Some("page/1"));
+        assert_eq!((checks.writes(), checks.counts()), (3, vec![120]));
+    }
+
+    #[tokio::test]
+    async fn publishing_twice_writes_nothing_the_second_time() {
+        let checks = Checks::default();
+        let (_server, client, context) = start(&checks).await;
+        for count in [0, 1, 120] {
+            let all = annotations(count);
+            let wanted = CheckRun {
+                external_id: &format!("unit-{count}"),
+                ..wanted(&all)
+            };
+            publish(&client, &context, &wanted)
+                .await
+                .expect("published");
+            let writes = checks.writes();
+            publish(&client, &context, &wanted)
+                .await
+                .expect("published");
+            assert_eq!(checks.writes(), writes, "{count} annotations");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_leads_to_no_second_run_and_no_second_annotation() {
+        for broken in [&[1][..], &[2], &[3], &[1, 2, 3]] {
+            let checks = Checks::breaking(broken);
+            let (_server, client, context) = start(&checks).await;
+            publish(&client, &context, &wanted(&annotations(120)))
+                .await
+                .expect("published");
+            assert_eq!(
+                (checks.writes(), checks.counts()),
+                (3, vec![120]),
+                "{broken:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn more_annotations_are_appended_and_a_new_text_is_an_update() {
+        let checks = Checks::default();
+        let (_server, client, context) = start(&checks).await;
+        publish(&client, &context, &wanted(&annotations(2)))
+            .await
+            .expect("published");
+        publish(&client, &context, &wanted(&annotations(3)))
+            .await
+            .expect("published");
+        publish(
+            &client,
+            &context,
+            &CheckRun {
+                summary: "# new",
+                ..wanted(&annotations(3))
+            },
+        )
+        .await
+        .expect("published");
+        assert_eq!((checks.writes(), checks.counts()), (3, vec![3]));
+    }
+
+    #[tokio::test]
+    async fn a_run_with_annotations_that_are_no_longer_true_is_superseded() {
+        let checks = Checks::default();
+        let (_server, client, context) = start(&checks).await;
+        publish(&client, &context, &wanted(&annotations(3)))
+            .await
+            .expect("published");
+        let url = publish(&client, &context, &wanted(&annotations(2)))
+            .await
+            .expect("published");
+        assert_eq!(
+            (checks.counts(), url.as_deref()),
+            (vec![3, 2], Some("page/2"))
+        );
+        publish(&client, &context, &wanted(&annotations(2)))
+            .await
+            .expect("published");
+        assert_eq!(checks.writes(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_run_of_another_external_id_is_left_alone() {
+        let checks = Checks::default();
+        let (_server, client, context) = start(&checks).await;
+        publish(&client, &context, &wanted(&[]))
+            .await
+            .expect("published");
+        publish(
+            &client,
+            &context,
+            &CheckRun {
+                external_id: "e2e-42",
+                ..wanted(&[])
+            },
+        )
+        .await
+        .expect("published");
+        assert_eq!(checks.counts(), [0, 0]);
+    }
+
+    #[test]
+    fn an_annotation_is_within_the_limits_of_the_api() {
+        let remark = Remark::of(&Annotation {
+            level: Level::Warning,
+            location: Location {
+                path: "a.py".into(),
+                line: 0,
+            },
+            title: "é😀".repeat(300),
+            message: "é".repeat(40_000),
+            details: "😀".repeat(40_000),
+        });
+        assert_eq!(remark.title.chars().count(), 255);
+        assert!(remark.title.starts_with("é\\U0001f600é"));
+        assert_eq!(
+            (
+                remark.message.len(),
+                remark.raw_details.len(),
+                remark.start_line
+            ),
+            (64_000, 64_000, 1)
+        );
+        let empty = Annotation {
+            message: " \n".to_owned(),
+            ..annotations(1).remove(0)
+        };
+        assert_eq!(Remark::of(&empty).message, "no message");
+    }
+
+    #[test]
+    fn a_summary_is_cut_by_bytes_between_characters() {
+        let summary = "é".repeat(40_000);
+        let body = Body::of(
+            &CheckRun {
+                summary: &summary,
+                ..wanted(&[])
+            },
+            &[],
+        );
+        assert_eq!(body.output.summary.len(), TEXT_LIMIT - 1);
+    }
+}

@@ -92,3 +92,118 @@ impl Side {
             .is_some_and(|repo| repo.full_name.eq_ignore_ascii_case(full_name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use wiremock::matchers::{path, query_param};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::super::client::tests::client;
+    use super::super::context::Head;
+    use super::super::context::tests::context;
+    use super::*;
+
+    const SHA: &str = "1111111111111111111111111111111111111111";
+
+    fn pull(number: u64, sha: &str, head: &str, base: &str) -> Value {
+        json!({
+            "number": number, "state": "open",
+            "head": {"sha": sha, "ref": "fix", "repo": {"full_name": head}},
+            "base": {"sha": "0", "ref": "main", "repo": {"full_name": base}},
+        })
+    }
+
+    async fn found(of_branch: &[Value], of_commit: &[Value], head: Option<&str>) -> Option<u64> {
+        let server = MockServer::start().await;
+        Mock::given(path("/repos/acme/shop/pulls"))
+            .and(query_param("head", "mallory:fix"))
+            .and(query_param("state", "open"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(of_branch))
+            .mount(&server)
+            .await;
+        Mock::given(path(format!("/repos/acme/shop/commits/{SHA}/pulls")))
+            .respond_with(ResponseTemplate::new(200).set_body_json(of_commit))
+            .mount(&server)
+            .await;
+        let mut context = context(&server.uri());
+        context.head = head.map(|full_name| Head {
+            owner: "mallory".to_owned(),
+            repository: full_name.to_owned(),
+            branch: "fix".to_owned(),
+        });
+        of_run(&client(&server), &context).await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn the_event_is_believed_without_a_question() {
+        let server = MockServer::start().await;
+        let context = Context {
+            pull_request: Some(7),
+            ..context(&server.uri())
+        };
+        assert_eq!(
+            of_run(&client(&server), &context).await.expect("known"),
+            Some(7)
+        );
+        assert!(
+            server
+                .received_requests()
+                .await
+                .expect("recorded")
+                .is_empty()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_pull_request_of_a_fork_is_the_one_whose_head_was_tested() {
+        let pulls = [
+            pull(5, "9999", "mallory/shop", "acme/shop"),
+            pull(6, SHA, "mallory/shop", "mallory/shop"),
+            pull(7, SHA, "mallory/shop", "acme/shop"),
+            pull(4, SHA, "mallory/other", "acme/shop"),
+        ];
+        assert_eq!(found(&pulls, &[], Some("mallory/shop")).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_closed_or_moved_on_pull_request_is_none() {
+        let mut closed = pull(7, SHA, "acme/shop", "acme/shop");
+        closed["state"] = "closed".into();
+        let gone = json!({"number": 8, "state": "open", "head": {"sha": SHA, "ref": "x", "repo": null}, "base": {"sha": "0", "ref": "main", "repo": null}});
+        assert_eq!(
+            found(
+                &[],
+                &[closed, pull(6, "9999", "acme/shop", "acme/shop"), gone],
+                None
+            )
+            .await,
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn of_several_the_one_into_the_default_branch_is_taken_and_else_the_oldest() {
+        let mut release = pull(3, SHA, "acme/shop", "acme/shop");
+        release["base"]["ref"] = "release".into();
+        let pulls = [
+            pull(9, SHA, "acme/shop", "acme/shop"),
+            pull(8, SHA, "acme/shop", "acme/shop"),
+            release,
+        ];
+        assert_eq!(found(&[], &pulls, None).await, Some(3));
+        let server = MockServer::start().await;
+        Mock::given(path(format!("/repos/acme/shop/commits/{SHA}/pulls")))
+            .respond_with(ResponseTemplate::new(200).set_body_json(&pulls))
+            .mount(&server)
+            .await;
+        let context = Context {
+            default_branch: Some("main".to_owned()),
+            ..context(&server.uri())
+        };
+        assert_eq!(
+            of_run(&client(&server), &context).await.expect("an answer"),
+            Some(8)
+        );
+    }
+}
