@@ -14,8 +14,10 @@ use crate::model::exit::{Exit, UsageError};
 use crate::model::history::History;
 use crate::model::plan::Plan;
 use crate::model::report::Report;
-use crate::model::verdict::Verdict;
-use crate::workspace::{self, COVERAGE_FILE, Found};
+use crate::model::shard::Shard;
+use crate::model::verdict::{Reason, Verdict};
+use crate::render::view::{Links, View, ViewInput};
+use crate::workspace::{self, COVERAGE_FILE, Found, WorkDir};
 
 /// The end of a run, ready for every sink.
 #[derive(Debug)]
@@ -29,6 +31,23 @@ pub(crate) struct Conclusion {
 impl Conclusion {
     pub(crate) fn exit(&self) -> Exit {
         Exit::of(&self.verdict)
+    }
+
+    /// What every sink shows. `title` names the suite where a repository has several.
+    pub(crate) fn view<'a>(&'a self, title: Option<&'a str>, links: Links) -> View<'a> {
+        let Self {
+            report,
+            verdict,
+            coverage,
+            history: _,
+        } = self;
+        View::new(ViewInput {
+            title,
+            report,
+            verdict,
+            coverage: coverage.as_ref(),
+            links,
+        })
     }
 }
 
@@ -49,8 +68,10 @@ pub(crate) fn conclude(
     let mut results = Vec::new();
     let mut coverages = Vec::new();
     for (shard, (manifest, folder)) in &found.shards {
-        if shard.total() != plan.total() {
-            warnings.push(format!("shard {shard} in {folder} is not of this plan: it is left out"));
+        if !plan.shards.iter().any(|planned| planned.shard == *shard) {
+            warnings.push(format!(
+                "shard {shard} in {folder} is not of this plan: it is left out"
+            ));
             continue;
         }
         results.push(ShardResult {
@@ -60,7 +81,9 @@ pub(crate) fn conclude(
         });
         match read_coverage(&folder.join(COVERAGE_FILE)) {
             Ok(coverage) => coverages.extend(coverage),
-            Err(error) => warnings.push(format!("the coverage of shard {shard} is left out: {error:#}")),
+            Err(error) => warnings.push(format!(
+                "the coverage of shard {shard} is left out: {error:#}"
+            )),
         }
     }
     let coverage = (!coverages.is_empty()).then(|| {
@@ -68,13 +91,56 @@ pub(crate) fn conclude(
         warnings.extend(merged.warnings);
         merged.coverage.below(prefix)
     });
-    let Merged { mut report, run_twice } = merge(plan, &results);
+    let Merged {
+        mut report,
+        run_twice,
+    } = merge(plan, &results);
     report.warnings.extend(warnings);
     let merged = Merged { report, run_twice };
     let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
     let history = history::fold(history, &merged.report);
     let report = merged.report.below(prefix);
-    Ok(Conclusion { report, verdict, coverage, history })
+    Ok(Conclusion {
+        report,
+        verdict,
+        coverage,
+        history,
+    })
+}
+
+/// The end of a single shard. One that holds no tests is as good as one whose tests passed.
+///
+/// # Errors
+/// A file of the shard cannot be read from the disk.
+pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Result<Conclusion> {
+    let folder = work.shard_dir(shard);
+    let manifest = workspace::read_manifest(&folder)?;
+    let found = Found {
+        shards: [(shard, (manifest, folder))].into(),
+        ..Found::default()
+    };
+    let shards = plan
+        .shards
+        .iter()
+        .filter(|planned| planned.shard == shard)
+        .cloned()
+        .collect();
+    let alone = Plan {
+        shards,
+        ..plan.clone()
+    };
+    let mut conclusion = conclude(
+        &alone,
+        &found,
+        &JobResults::new(),
+        History::default(),
+        Utf8Path::new(""),
+    )?;
+    conclusion
+        .verdict
+        .reasons
+        .retain(|reason| !matches!(reason, Reason::NothingRan | Reason::BelowThreshold { .. }));
+    Ok(conclusion)
 }
 
 fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {
@@ -120,6 +186,10 @@ pub(crate) fn plan_of(found: &Found, asked: Option<&Utf8Path>, place: &str) -> R
 
 /// The folder of the suite inside its repository, from the folder we work in.
 pub(crate) fn prefix_in_repository(folder: &Utf8Path) -> Utf8PathBuf {
-    let root = folder.ancestors().find(|ancestor| ancestor.join(".git").exists());
-    root.and_then(|root| folder.strip_prefix(root).ok()).map(Utf8Path::to_owned).unwrap_or_default()
+    let root = folder
+        .ancestors()
+        .find(|ancestor| ancestor.join(".git").exists());
+    root.and_then(|root| folder.strip_prefix(root).ok())
+        .map(Utf8Path::to_owned)
+        .unwrap_or_default()
 }

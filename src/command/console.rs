@@ -1,6 +1,8 @@
 //! Words to people on stderr, data on stdout. A reader that has gone away is no failure.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::render::terminal::Style;
 
 /// A line to the person who watches.
 pub(crate) fn say(line: impl AsRef<str>) {
@@ -15,4 +17,24 @@ pub(crate) fn print(line: impl AsRef<str>) {
 /// `warning: …`, once a line.
 pub(crate) fn warn(line: impl AsRef<str>) {
     say(format!("warning: {}", line.as_ref().replace('\n', " ")));
+}
+
+/// Columns of the terminal; 100 where there is none.
+pub(crate) fn width() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| size.ws_col.max(40).into())
+}
+
+/// Colours only where somebody watches and `NO_COLOR` is not set (<https://no-color.org>).
+pub(crate) fn style() -> Style {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if is_terminal() && !unwanted {
+        Style::Ansi
+    } else {
+        Style::Plain
+    }
+}
+
+/// Whether somebody watches live.
+pub(crate) fn is_terminal() -> bool {
+    std::io::stderr().is_terminal() && std::io::stdout().is_terminal()
 }

@@ -1,5 +1,17 @@
 //! One story a file: gather, decide, emit.
 
+pub(crate) mod conclude;
 pub(crate) mod console;
+pub(crate) mod job;
+pub(crate) mod local;
+pub(crate) mod merge;
+pub(crate) mod plan;
+pub(crate) mod post;
+pub(crate) mod prepare;
+pub(crate) mod progress;
+pub(crate) mod publish;
+pub(crate) mod report_folder;
+pub(crate) mod run;
+pub(crate) mod shard;
 pub(crate) mod wait_for;
 pub(crate) mod work;

@@ -5,10 +5,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use fs_err as fs;
 
+use super::console;
+use super::job::Job;
 use super::work::WorkArgs;
-use super::{console, upload};
-use crate::github::context::Context;
-use crate::github::workflow::Workflow;
 use crate::model::exit::{Exit, UsageError};
 use crate::model::history::{HISTORY_VERSION, History};
 use crate::model::plan::{Plan, PlanInputs};
@@ -39,26 +38,34 @@ pub(crate) struct PlanArgs {
 pub(crate) fn shard_count(text: &str) -> Result<u16, String> {
     let allowed = || format!("choose a number from 1 to {MAX_SHARDS}");
     let count: u16 = text.parse().map_err(|_| allowed())?;
-    if (1..=MAX_SHARDS).contains(&count) { Ok(count) } else { Err(allowed()) }
+    if (1..=MAX_SHARDS).contains(&count) {
+        Ok(count)
+    } else {
+        Err(allowed())
+    }
 }
 
 pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
-    let selection = Selection::of_paths(args.paths.clone());
-    let plan = make(&args.work.suite, args.shards, &selection, args.history.as_deref(), &work)?;
+    let history = read_history(&args.work.suite, args.history.as_deref(), &work);
+    let plan = make(&args.work.suite, args.shards, &args.paths, history)?;
     let path = args.work.plan_path(&work);
     write(&plan, &path)?;
     console::say(format!("plan {} written to {path}", &plan.digest[..12]));
     for shard in &plan.shards {
-        console::say(format!("  shard {}: {} files, about {} tests", shard.shard, shard.files, shard.tests));
+        console::say(format!(
+            "  shard {}: {} files, about {} tests",
+            shard.shard, shard.files, shard.tests
+        ));
     }
-    if let Some(context) = Context::from_process() {
-        let workflow = Workflow::from_process();
-        workflow.set_output("matrix", &matrix(&plan))?;
-        workflow.set_output("shards", &plan.total().to_string())?;
-        upload::plan(&context, &plan, &path).await?;
-    } else {
-        console::print(matrix(&plan));
+    match Job::of_this_process()? {
+        Some(job) => {
+            job.files.set_output("matrix", &matrix(&plan))?;
+            job.files.set_output("shards", &plan.total().to_string())?;
+            job.hand_over(work.path());
+            job.upload_plan(&plan, &path).await?;
+        }
+        None => console::print(matrix(&plan)),
     }
     Ok(Exit::Green)
 }
@@ -94,8 +101,13 @@ pub(crate) fn make(
         suite: suite.to_owned(),
         files,
         total,
-        created_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        inputs: PlanInputs { history: source, target_seconds: None },
+        created_at: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
+        inputs: PlanInputs {
+            history: source,
+            target_seconds: None,
+        },
     }))
 }
 
@@ -106,7 +118,13 @@ pub(crate) fn make(
 pub(crate) fn current_dir() -> Result<Utf8PathBuf> {
     let folder = std::env::current_dir()?;
     let path = Utf8PathBuf::try_from(folder);
-    path.map_err(|error| UsageError(format!("the folder {} has a name that is not UTF-8", error.as_path().display())).into())
+    path.map_err(|error| {
+        UsageError(format!(
+            "the folder {} has a name that is not UTF-8",
+            error.as_path().display()
+        ))
+        .into()
+    })
 }
 
 pub(crate) fn write(plan: &Plan, path: &Utf8Path) -> Result<()> {
@@ -117,7 +135,11 @@ pub(crate) fn write(plan: &Plan, path: &Utf8Path) -> Result<()> {
 }
 
 /// History only makes a plan better: without it, or with a broken one, there is still a plan.
-fn read_history(suite: &str, asked: Option<&Utf8Path>, work: &WorkDir) -> (History, Option<String>) {
+pub(crate) fn read_history(
+    suite: &str,
+    asked: Option<&Utf8Path>,
+    work: &WorkDir,
+) -> (History, Option<String>) {
     let own = work.path().join("history.json");
     let path = asked.unwrap_or(&own);
     if asked.is_none() && !path.exists() {
@@ -125,8 +147,16 @@ fn read_history(suite: &str, asked: Option<&Utf8Path>, work: &WorkDir) -> (Histo
     }
     let read = || -> Result<History> {
         let history: History = serde_json::from_slice(&fs::read(path)?)?;
-        anyhow::ensure!(history.version == HISTORY_VERSION, "it is of version {}", history.version);
-        anyhow::ensure!(history.suite == suite, "it is of the suite `{}`", history.suite);
+        anyhow::ensure!(
+            history.version == HISTORY_VERSION,
+            "it is of version {}",
+            history.version
+        );
+        anyhow::ensure!(
+            history.suite == suite,
+            "it is of the suite `{}`",
+            history.suite
+        );
         Ok(history)
     };
     match read() {

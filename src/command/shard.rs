@@ -1,12 +1,12 @@
 //! One shard from its plan to its files: what `run` does once and `local` many times.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use crate::model::exit::UsageError;
 use crate::model::human_duration::HumanDuration;
 use crate::model::plan::Plan;
 use crate::model::report::Totals;
@@ -14,10 +14,11 @@ use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
 use crate::pytest::plugin::{self, Company, PluginPaths};
 use crate::runner::environment::Environment;
-use crate::runner::host::{self, Ended, Limits, ShardEnd, ShardSpec};
+use crate::runner::host::{self, Ended, Limits, ShardSpec};
 use crate::runner::output::Show;
 use crate::runner::process::CommandLine;
 use crate::runner::signals::Interrupts;
+use crate::runner::token::RunToken;
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -31,7 +32,12 @@ pub(crate) struct ShardArgs {
     pub(crate) test_timeout: Option<HumanDuration>,
 
     /// Name of the environment the tests run in, such as "python 3.12"
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) environment: String,
 
     /// Print the commands that would run, and run nothing
@@ -45,31 +51,37 @@ pub(crate) struct ShardArgs {
 
 impl ShardArgs {
     pub(crate) fn command(&self) -> Vec<String> {
-        if self.pytest.is_empty() { vec!["pytest".to_owned()] } else { self.pytest.clone() }
+        if self.pytest.is_empty() {
+            vec!["pytest".to_owned()]
+        } else {
+            self.pytest.clone()
+        }
     }
 
     fn limits(&self) -> Limits {
         Limits {
-            shard: self.timeout.map(Duration::from),
-            test: self.test_timeout.map(Duration::from),
+            shard: self.timeout.map(HumanDuration::get),
+            test: self.test_timeout.map(HumanDuration::get),
             ..Limits::default()
         }
     }
 }
 
 /// What all shards of a run have in common.
-pub(crate) struct ShardJob<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) work: &'a WorkDir,
+#[derive(Clone)]
+pub(crate) struct ShardJob {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) work: WorkDir,
     pub(crate) plan_file: Utf8PathBuf,
     pub(crate) root: Utf8PathBuf,
-    pub(crate) args: &'a ShardArgs,
+    pub(crate) args: ShardArgs,
     pub(crate) company: Company,
     /// The attempt of the CI run.
     pub(crate) attempt: u32,
+    pub(crate) token: RunToken,
 }
 
-impl ShardJob<'_> {
+impl ShardJob {
     /// The command of a shard with its whole environment.
     pub(crate) fn command_line(&self, shard: Shard) -> CommandLine {
         let paths = PluginPaths {
@@ -82,7 +94,7 @@ impl ShardJob<'_> {
         let mut words = self.args.command().into_iter();
         let program = words.next().unwrap_or_default();
         let mut command = CommandLine::new(program, words);
-        for (name, value) in plugin::environment(self.plan, shard, &paths, self.company, current) {
+        for (name, value) in plugin::environment(&self.plan, shard, &paths, self.company, current) {
             command = command.env(name, value);
         }
         Environment::Host.command(&command)
@@ -92,19 +104,31 @@ impl ShardJob<'_> {
     ///
     /// # Errors
     /// The disk's. Whatever happens to pytest is told in the manifest.
-    pub(crate) async fn run(&self, shard: Shard, show: Show, interrupts: Interrupts) -> Result<Ended> {
+    pub(crate) async fn run(
+        &self,
+        shard: Shard,
+        show: Show,
+        interrupts: Interrupts,
+    ) -> Result<Ended> {
         let shard_dir = self.work.fresh_shard_dir(shard)?;
         let manifest = self.opened_manifest(shard);
         workspace::write_manifest(&shard_dir, &manifest)?;
-        let spec = ShardSpec { shard, command: self.command_line(shard), shard_dir: shard_dir.clone(), show };
+        let spec = ShardSpec {
+            shard,
+            command: self.command_line(shard),
+            environment: Environment::Host,
+            shard_dir: shard_dir.clone(),
+            show,
+            token: self.token.clone(),
+        };
         let end = host::run(spec, self.args.limits(), interrupts).await;
         let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
         workspace::write_manifest(
             &shard_dir,
             &ShardManifest {
                 ended: Some(now()),
-                exit_status: end.exit.status(),
-                interrupted: interruption(&end),
+                exit_status: end.status,
+                interrupted: end.exit.interruption(),
                 totals: Totals::of(&log.finished),
                 peak_memory: end.peak_memory,
                 ..manifest
@@ -114,12 +138,17 @@ impl ShardJob<'_> {
     }
 
     fn opened_manifest(&self, shard: Shard) -> ShardManifest {
-        open_manifest(self.plan, shard, self.attempt, &self.args.environment)
+        open_manifest(&self.plan, shard, self.attempt, &self.args.environment)
     }
 }
 
 /// The manifest of a shard that has just started.
-pub(crate) fn open_manifest(plan: &Plan, shard: Shard, attempt: u32, environment: &str) -> ShardManifest {
+pub(crate) fn open_manifest(
+    plan: &Plan,
+    shard: Shard,
+    attempt: u32,
+    environment: &str,
+) -> ShardManifest {
     ShardManifest {
         version: MANIFEST_VERSION,
         shard,
@@ -138,5 +167,7 @@ pub(crate) fn open_manifest(plan: &Plan, shard: Shard, attempt: u32, environment
 
 /// Seconds since 1970.
 pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }

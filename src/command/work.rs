@@ -60,6 +60,32 @@ pub(crate) fn check_shard(plan: &Plan, shard: Shard) -> Result<(), UsageError> {
     )))
 }
 
+/// The shard that the CI's own variables name. Some count from 0, and Kubernetes tells no total.
+///
+/// # Errors
+/// No CI names one: the user's to mend.
+pub(crate) fn shard_of_ci(plan: &Plan) -> anyhow::Result<Shard> {
+    const VARIABLES: [(&str, Option<&str>, u16); 4] = [
+        ("CI_NODE_INDEX", Some("CI_NODE_TOTAL"), 0),
+        ("CIRCLE_NODE_INDEX", Some("CIRCLE_NODE_TOTAL"), 1),
+        (
+            "BUILDKITE_PARALLEL_JOB",
+            Some("BUILDKITE_PARALLEL_JOB_COUNT"),
+            1,
+        ),
+        ("JOB_COMPLETION_INDEX", None, 1),
+    ];
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u16>().ok();
+    for (index, total, base) in VARIABLES {
+        if let Some(found) = number(index) {
+            let total = total.and_then(number).unwrap_or(plan.total());
+            let shard = Shard::new(found.saturating_add(base), total);
+            return shard.map_err(|error| UsageError(format!("{index}: {error}")).into());
+        }
+    }
+    Err(UsageError::new("which shard? name one with --shard, such as --shard 1/4").into())
+}
+
 /// Suite names stand in names of artifacts and in hidden markers, so they are kept simple.
 fn suite_name(text: &str) -> Result<String, String> {
     let allowed =

@@ -1,1 +1,12 @@
-//! placeholder
+//! Floor 3: GitHub. What the runner tells us, its files and commands, the REST API, artifacts.
+
+pub(crate) mod artifact;
+pub(crate) mod check_run;
+pub(crate) mod client;
+pub(crate) mod comment;
+pub(crate) mod context;
+pub(crate) mod error;
+pub(crate) mod http;
+pub(crate) mod pull_request;
+pub(crate) mod token;
+pub(crate) mod workflow;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// A line, counted from 1.
 pub(crate) type Line = u32;
@@ -97,6 +97,18 @@ impl FileCoverage {
 }
 
 impl Coverage {
+    /// The same coverage seen from a folder above: paths get `prefix` in front.
+    pub(crate) fn below(mut self, prefix: &Utf8Path) -> Self {
+        if !prefix.as_str().is_empty() {
+            let files = std::mem::take(&mut self.files);
+            let moved = files
+                .into_iter()
+                .map(|(path, file)| (prefix.join(path), file));
+            self.files = moved.collect();
+        }
+        self
+    }
+
     pub(crate) fn totals(&self) -> CoverageTotals {
         let mut totals = CoverageTotals::default();
         for file in self.files.values() {

@@ -20,6 +20,11 @@ pub(crate) fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// A warning of ours on the page of the run.
+pub(crate) fn warning(message: &str) -> String {
+    format!("::warning title=parallel-pytest::{}", escape_data(message))
+}
+
 /// `::error file=a.py,line=3,title=…::message`, without a line break.
 pub(crate) fn annotation_line(annotation: &Annotation) -> String {
     let Annotation {

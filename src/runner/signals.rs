@@ -99,8 +99,13 @@ impl Interrupts {
 
     /// Waits until it is more urgent than that.
     pub(crate) async fn more_urgent_than(&mut self, urgency: Urgency) -> Urgency {
-        match self.0.wait_for(|state| state.urgency > urgency).await {
-            Ok(state) => state.urgency,
+        let state = self
+            .0
+            .wait_for(|state| state.urgency > urgency)
+            .await
+            .map(|state| state.urgency);
+        match state {
+            Ok(urgency) => urgency,
             // Nobody is left to send one.
             Err(_) => std::future::pending().await,
         }

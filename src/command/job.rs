@@ -1,0 +1,251 @@
+//! The GitHub job we are a step of: its context, its files, and the artifacts of its run.
+
+use anyhow::{Context as _, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use super::console;
+use crate::github::artifact::archive::{self, Limits};
+use crate::github::artifact::name::{ArtifactName, Content, SuiteName};
+use crate::github::artifact::pack::{self, Source};
+use crate::github::artifact::service::Service;
+use crate::github::artifact::store::{Listed, Store, Wait, newest};
+use crate::github::context::Context;
+use crate::github::http::http_client;
+use crate::github::workflow::{self, Files};
+use crate::model::plan::Plan;
+use crate::model::shard::Shard;
+use crate::workspace::{COVERAGE_FILE, EVENTS_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE};
+
+/// What publish needs of a shard, and what people look at afterwards.
+const SHARD_FILES: [&str; 5] = [
+    MANIFEST_FILE,
+    EVENTS_FILE,
+    "junit.xml",
+    COVERAGE_FILE,
+    LOG_FILE,
+];
+
+pub(crate) struct Job {
+    pub(crate) context: Context,
+    pub(crate) files: Files,
+    /// `None` where the runner offers no artifacts.
+    service: Option<Service>,
+}
+
+impl Job {
+    /// `None` outside of GitHub.
+    ///
+    /// # Errors
+    /// GitHub's variables are there and make no sense.
+    pub(crate) fn of_this_process() -> Result<Option<Self>> {
+        let env = |name: &str| std::env::var(name).ok();
+        let Some(context) = Context::read(env)? else {
+            return Ok(None);
+        };
+        let service = Service::read(env, &http_client()?)?;
+        Ok(Some(Self {
+            context,
+            files: Files::read(env),
+            service,
+        }))
+    }
+
+    pub(crate) fn has_artifacts(&self) -> bool {
+        self.service.is_some()
+    }
+
+    /// # Errors
+    /// The disk's or the artifact service's.
+    pub(crate) async fn upload_plan(&self, plan: &Plan, path: &Utf8Path) -> Result<()> {
+        let source = Source {
+            name: PLAN_FILE.to_owned(),
+            path: path.to_owned(),
+        };
+        let attempt = self.context.run_attempt;
+        self.upload(&plan.suite, Content::Plan { attempt }, vec![source])
+            .await
+    }
+
+    /// # Errors
+    /// The disk's or the artifact service's.
+    pub(crate) async fn upload_shard(
+        &self,
+        suite: &str,
+        shard: Shard,
+        folder: &Utf8Path,
+    ) -> Result<()> {
+        let named = SHARD_FILES.iter().map(|name| Source {
+            name: (*name).to_owned(),
+            path: folder.join(name),
+        });
+        let sources = named.filter(|source| source.path.is_file()).collect();
+        let attempt = self.context.run_attempt;
+        self.upload(suite, Content::Shard { shard, attempt }, sources)
+            .await
+    }
+
+    /// # Errors
+    /// The disk's or the artifact service's.
+    pub(crate) async fn upload_report(&self, suite: &str, folder: &Utf8Path) -> Result<()> {
+        let attempt = self.context.run_attempt;
+        self.upload(
+            suite,
+            Content::Report { attempt },
+            pack::files_below(folder)?,
+        )
+        .await
+    }
+
+    async fn upload(&self, suite: &str, content: Content, sources: Vec<Source>) -> Result<()> {
+        let Some(service) = &self.service else {
+            return Ok(());
+        };
+        let name = ArtifactName::new(suite.parse::<SuiteName>()?, content);
+        let failed = || format!("failed to upload the artifact {name}");
+        let uploaded = service
+            .upload(name.clone(), &pack::pack(&sources)?)
+            .await
+            .with_context(failed)?;
+        console::say(format!(
+            "artifact {} uploaded ({} bytes)",
+            uploaded.name, uploaded.size
+        ));
+        Ok(())
+    }
+
+    /// Brings the plan of this run, made by another job, to `path`.
+    ///
+    /// # Errors
+    /// The disk's or the artifact service's; no plan in this run.
+    pub(crate) async fn download_plan(&self, suite: &str, folder: &Utf8Path) -> Result<()> {
+        let is_plan = |listed: &Listed| matches!(listed.name.content, Content::Plan { .. });
+        let listed = self
+            .list_until(suite, |listed| listed.iter().any(is_plan), Wait::default())
+            .await?;
+        let plan = listed
+            .into_iter()
+            .find(is_plan)
+            .context("this run has no plan: let a job before this one run the command `plan`")?;
+        self.download(&plan, folder, &mut Limits::default()).await
+    }
+
+    /// Brings plan and shards of this run into folders of their own below `folder`. Waits a while
+    /// for as many shards as the plan has, since lists lag behind uploads.
+    ///
+    /// # Errors
+    /// The disk's or the artifact service's. A shard that cannot be had is a warning: it will be missed.
+    pub(crate) async fn download_all(
+        &self,
+        suite: &str,
+        folder: &Utf8Path,
+        patient: bool,
+    ) -> Result<Vec<String>> {
+        let total = |listed: &[Listed]| {
+            listed.iter().find_map(|listed| match listed.name.content {
+                Content::Shard { shard, .. } => Some(usize::from(shard.total())),
+                _ => None,
+            })
+        };
+        let shards = |listed: &[Listed]| {
+            listed
+                .iter()
+                .filter(|listed| matches!(listed.name.content, Content::Shard { .. }))
+                .count()
+        };
+        let complete =
+            |listed: &[Listed]| total(listed).is_some_and(|total| shards(listed) >= total);
+        let mut wait = Wait::default();
+        if !patient {
+            wait.limit = std::time::Duration::from_secs(10);
+        }
+        let mut limits = Limits::default();
+        let mut warnings = Vec::new();
+        for artifact in self.list_until(suite, complete, wait).await? {
+            if matches!(
+                artifact.name.content,
+                Content::Report { .. } | Content::History
+            ) {
+                continue;
+            }
+            let place = folder.join(artifact.name.to_string());
+            fs::create_dir_all(&place)?;
+            if let Err(error) = self.download(&artifact, &place, &mut limits).await {
+                warnings.push(format!(
+                    "the artifact {} is left out: {error:#}",
+                    artifact.name
+                ));
+            }
+        }
+        Ok(warnings)
+    }
+
+    async fn list_until(
+        &self,
+        suite: &str,
+        complete: impl Fn(&[Listed]) -> bool,
+        wait: Wait,
+    ) -> Result<Vec<Listed>> {
+        let service = self
+            .service
+            .as_ref()
+            .context("this runner offers no artifacts here: use --plan-file or --reports")?;
+        let suite: SuiteName = suite.parse()?;
+        let ours = |listed: Vec<Listed>| -> Vec<Listed> {
+            newest(
+                listed
+                    .into_iter()
+                    .filter(|listed| listed.name.suite == suite)
+                    .collect(),
+            )
+        };
+        let store = Store::OwnRun(service);
+        let listed = store
+            .list_until(|listed| complete(&ours(listed.to_vec())), wait)
+            .await?;
+        Ok(ours(listed))
+    }
+
+    async fn download(
+        &self,
+        listed: &Listed,
+        folder: &Utf8Path,
+        limits: &mut Limits,
+    ) -> Result<()> {
+        let service = self
+            .service
+            .as_ref()
+            .context("this runner offers no artifacts here")?;
+        let downloaded = Store::OwnRun(service).download(listed).await?;
+        let wanted = |name: &str| name == PLAN_FILE || SHARD_FILES.contains(&name);
+        for refused in archive::save(downloaded.file.reopen()?, limits, wanted, folder)? {
+            console::warn(format!("{}: {refused}", listed.name));
+        }
+        Ok(())
+    }
+
+    /// Gives our files to the owner of the workspace: a container action runs as root.
+    pub(crate) fn hand_over(&self, path: &Utf8Path) {
+        if path.exists()
+            && let Err(error) = workflow::own_like(path, &self.context.workspace)
+        {
+            console::warn(format!("{error:#}"));
+        }
+    }
+}
+
+/// The workspace as later `run:` steps of the job see it: the host's path of it.
+pub(crate) fn on_host(
+    path: &Utf8Path,
+    workspace: &Utf8Path,
+    host_workspace: Option<&str>,
+) -> Utf8PathBuf {
+    let host = host_workspace
+        .map(|text| text.strip_prefix("host:").unwrap_or(text))
+        .filter(|text| !text.is_empty());
+    match (host, path.strip_prefix(workspace)) {
+        (Some(host), Ok(inside)) if inside.as_str().is_empty() => host.into(),
+        (Some(host), Ok(inside)) => Utf8Path::new(host).join(inside),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,103 @@
+//! `prepare`: every later `pytest` of this GitHub job runs one shard.
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use fs_err as fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::console;
+use super::job::{Job, on_host};
+use super::plan::current_dir;
+use super::shard::open_manifest;
+use super::work::{WorkArgs, check_shard};
+use crate::model::exit::{Exit, UsageError};
+use crate::model::shard::Shard;
+use crate::pytest::plugin::{self, Company, PluginPaths};
+use crate::workspace::{self, WorkDir};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PrepareArgs {
+    /// Which shard, such as 3/6
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+
+    /// The workspace as the job's own steps see it; `host:` in front keeps the runner from rewriting it
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) host_workspace: Option<String>,
+
+    /// Name of the environment the tests run in, such as "python 3.12"
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) environment: String,
+
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
+    let job = Job::of_this_process()?.ok_or_else(|| {
+        UsageError::new(
+            "`prepare` works inside a GitHub job only: use `run --shard I/N -- pytest` here",
+        )
+    })?;
+    let shard = args.shard.ok_or_else(|| {
+        UsageError::new("which shard? write `shard: ${{ matrix.shard }}` beside `command: prepare`")
+    })?;
+    let work = WorkDir::open(&args.work.work_dir)?;
+    let plan_file = args.work.plan_path(&work);
+    if args.work.plan_file.is_none() && job.has_artifacts() {
+        // A plan left in the workspace of a self-hosted runner is of another run.
+        let _ = fs::remove_file(&plan_file);
+        job.download_plan(&args.work.suite, work.path()).await?;
+    }
+    let plan = args.work.read_plan(&work)?;
+    check_shard(&plan, shard)?;
+    work.clear_shards()?;
+    let shard_dir = work.fresh_shard_dir(shard)?;
+    let manifest = open_manifest(&plan, shard, job.context.run_attempt, &args.environment);
+    workspace::write_manifest(&shard_dir, &manifest)?;
+
+    let workspace = &job.context.workspace;
+    let host = |path: &camino::Utf8Path| on_host(path, workspace, args.host_workspace.as_deref());
+    let paths = PluginPaths {
+        plugin_dir: host(&work.install_plugin()?),
+        plan_file: host(&plan_file),
+        shard_dir: host(&shard_dir),
+        root: host(&current_dir()?),
+    };
+    let current = |name: &str| std::env::var(name).ok();
+    for (name, value) in plugin::environment(&plan, shard, &paths, Company::Alone, current) {
+        job.files.export_env(&name, &value)?;
+    }
+    let bin = install_binary(&work)?;
+    job.files.add_path(host(&bin).as_str())?;
+    // What the post step looks for: act hands it no state.
+    workspace::write_atomic(
+        &work.path().join(PREPARED_FILE),
+        shard.to_string().as_bytes(),
+    )?;
+    job.hand_over(work.path());
+    console::say(format!(
+        "every pytest of this job now runs shard {shard} of plan {}",
+        &plan.digest[..12]
+    ));
+    Ok(Exit::Green)
+}
+
+/// Names the shard that this job was prepared for.
+pub(crate) const PREPARED_FILE: &str = "prepared";
+
+/// Puts this static binary where later steps of the job can call it.
+fn install_binary(work: &WorkDir) -> Result<camino::Utf8PathBuf> {
+    let folder = work.path().join("bin");
+    fs::create_dir_all(&folder)?;
+    let target = folder.join("parallel-pytest");
+    let program = std::env::current_exe().context("this program does not know where it lies")?;
+    fs::copy(program, &target)?;
+    fs::set_permissions(&target, std::fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
+}

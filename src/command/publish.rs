@@ -1,0 +1,247 @@
+//! `publish`: the shards of a run become one result, on every sink that can be reached.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+use fs_err as fs;
+use serde::Deserialize;
+
+use super::conclude::{self, Conclusion};
+use super::console;
+use super::job::Job;
+use super::plan::current_dir;
+use super::report_folder;
+use super::work::WorkArgs;
+use crate::analysis::verdict::JobResults;
+use crate::github::check_run::{self, CheckRun};
+use crate::github::client::Client;
+use crate::github::error::Error;
+use crate::github::token::Token;
+use crate::github::{comment as github_comment, pull_request};
+use crate::model::exit::{Exit, UsageError};
+use crate::model::history::History;
+use crate::render::view::{Links, View};
+use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
+use crate::workspace::{self, WorkDir};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PublishArgs {
+    /// Results of the jobs before this one: `toJSON(needs)`
+    #[arg(long, value_name = "JSON", value_parser = job_results)]
+    pub(crate) needs: Option<Needs>,
+
+    /// Folder that holds the shards' folders, and the plan [default: this run's artifacts, else the work folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) reports: Option<Utf8PathBuf>,
+
+    /// Folder for the merged report
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub(crate) output: Utf8PathBuf,
+
+    /// GitHub's token; without it there is the job summary, and annotations in the log
+    #[arg(long, value_name = "TOKEN", hide_default_value = true)]
+    pub(crate) token: Option<String>,
+
+    /// Name of the check run [default: the suite's name and "tests"]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) check_name: Option<String>,
+
+    /// Whether to publish a check run
+    #[arg(long, value_name = "WHEN", default_value = "on")]
+    pub(crate) check_run: Switch,
+
+    /// Whether to comment on the pull request
+    #[arg(long, value_name = "WHEN", default_value = "on")]
+    pub(crate) comment: Switch,
+
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needs(JobResults);
+
+/// Reads `toJSON(needs)`: only the results count.
+fn job_results(text: &str) -> Result<Needs, String> {
+    #[derive(Deserialize)]
+    struct Need {
+        result: String,
+    }
+    let needs: BTreeMap<String, Need> = serde_json::from_str(text)
+        .map_err(|error| format!("it is not what toJSON(needs) writes: {error}"))?;
+    Ok(Needs(
+        needs
+            .into_iter()
+            .map(|(job, need)| (job, need.result))
+            .collect(),
+    ))
+}
+
+pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
+    let work = WorkDir::open(&args.work.work_dir)?;
+    let job = Job::of_this_process()?;
+    let needs = args.needs.clone().unwrap_or_default().0;
+    let (folder, mut warnings) = match (&args.reports, &job) {
+        (Some(folder), _) => (folder.clone(), Vec::new()),
+        (None, Some(job)) if job.has_artifacts() => {
+            let folder = work.path().join("artifacts");
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
+            }
+            fs::create_dir_all(&folder)?;
+            let patient = needs.values().all(|result| result == "success");
+            let warnings = job.download_all(&args.work.suite, &folder, patient).await?;
+            (folder, warnings)
+        }
+        (None, _) => (work.path().to_owned(), Vec::new()),
+    };
+    let mut found = workspace::find_shards(&folder)?;
+    found.warnings.append(&mut warnings);
+    let plan = conclude::plan_of(&found, args.work.plan_file.as_deref(), folder.as_str())?;
+    let prefix = conclude::prefix_in_repository(&current_dir()?);
+    let conclusion = conclude::conclude(&plan, &found, &needs, History::default(), &prefix)?;
+    let view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
+    report_folder::write(&conclusion, &view, &args.output)?;
+    let options = terminal::Options {
+        width: console::width(),
+        style: console::style(),
+        report: Some(args.output.as_str()),
+    };
+    console::print(terminal::report(&view, options));
+    if let Some(job) = &job {
+        job.hand_over(work.path());
+        job.hand_over(&args.output);
+        emit(&args, job, &conclusion, &view).await;
+    }
+    Ok(conclusion.exit())
+}
+
+fn links(job: &Job) -> Links {
+    let context = &job.context;
+    Links {
+        run_url: Some(context.run_url()),
+        blob_base: Some(format!(
+            "{}/{}/blob/{}",
+            context.server_url,
+            context.full_name(),
+            context.head_sha
+        )),
+        sha: Some(context.head_sha.clone()),
+        workflow: Some(context.workflow.clone()),
+    }
+}
+
+/// Every sink for itself: what one refuses, the others still show, and the exit code is the
+/// verdict's.
+async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &View<'_>) {
+    let told = |result: Result<()>| {
+        if let Err(error) = result {
+            console::print(workflow_command::warning(&format!("{error:#}")));
+        }
+    };
+    told(
+        job.files
+            .append_summary(&summary::summary(view, summary::JOB_SUMMARY_BYTES)),
+    );
+    told(outputs(job, conclusion, view, args));
+    let client = args
+        .token
+        .as_deref()
+        .map(|token| Client::new(&job.context.api_url, &Token::new(token)?));
+    let client = match client {
+        None => {
+            console::warn("no token: there is no check run and no comment, see the job summary");
+            None
+        }
+        Some(Err(error)) => {
+            told(Err(error));
+            None
+        }
+        Some(Ok(client)) => Some(client),
+    };
+    let marks = annotations::annotations(view);
+    let mut checked = false;
+    if let Some(client) = &client {
+        if args.check_run == Switch::On {
+            let output = check::check_output(view);
+            let name = args
+                .check_name
+                .clone()
+                .unwrap_or_else(|| format!("{} tests", view.suite));
+            let external_id = format!("parallel-pytest:{}:{}", view.suite, job.context.run_id);
+            let wanted = CheckRun {
+                name: &name,
+                external_id: &external_id,
+                conclusion: match output.conclusion {
+                    check::Conclusion::Success => check_run::Conclusion::Success,
+                    check::Conclusion::Failure => check_run::Conclusion::Failure,
+                },
+                title: &output.title,
+                summary: &output.summary,
+                text: None,
+                details_url: None,
+                annotations: &marks,
+            };
+            match check_run::publish(client, &job.context, &wanted).await {
+                Ok(_) => checked = true,
+                Err(error) => told(Err(anyhow::Error::new(error))),
+            }
+        }
+        if args.comment == Switch::On {
+            told(
+                publish_comment(client, job, view)
+                    .await
+                    .map_err(anyhow::Error::new),
+            );
+        }
+    }
+    if !checked {
+        for mark in &marks {
+            console::print(workflow_command::annotation_line(mark));
+        }
+    }
+    told(job.upload_report(view.suite, &args.output).await);
+}
+
+async fn publish_comment(client: &Client, job: &Job, view: &View<'_>) -> Result<(), Error> {
+    if let Some(number) = pull_request::of_run(client, &job.context).await? {
+        let marker = comment::marker(view.suite);
+        github_comment::upsert(
+            client,
+            &job.context,
+            number,
+            &marker,
+            &comment::comment(view),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishArgs) -> Result<()> {
+    let totals = view.totals;
+    let set = |name: &str, value: &str| job.files.set_output(name, value);
+    set("verdict", conclusion.verdict.word())?;
+    set("tests", &totals.all().to_string())?;
+    set("passed", &totals.passed.to_string())?;
+    set("failed", &(totals.failed + totals.error).to_string())?;
+    set("skipped", &totals.skipped.to_string())?;
+    set("lost", &totals.lost.to_string())?;
+    set("report", args.output.as_str())?;
+    let percent = conclusion
+        .coverage
+        .as_ref()
+        .map(|coverage| coverage.totals().percent());
+    set(
+        "coverage",
+        &percent.map_or_else(String::new, |percent| format!("{percent:.2}")),
+    )
+}

@@ -1,0 +1,102 @@
+//! `run`: one shard of the plan, on this machine.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::conclude::{self};
+use super::console;
+use super::job::Job;
+use super::plan::current_dir;
+use super::shard::{ShardArgs, ShardJob};
+use super::work::{WorkArgs, check_shard, shard_of_ci};
+use crate::model::exit::{Exit, UsageError};
+use crate::model::shard::Shard;
+use crate::pytest::plugin::Company;
+use crate::render::terminal;
+use crate::runner::host::Ended;
+use crate::runner::lock::WorkLock;
+use crate::runner::output::{Guard, Show, Terminal};
+use crate::runner::signals::Interrupts;
+use crate::runner::token::RunToken;
+use crate::workspace::WorkDir;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArgs {
+    /// Which shard, such as 3/6 [default: what the CI's own variables say]
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+
+    #[command(flatten)]
+    pub(crate) shard_args: ShardArgs,
+}
+
+pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
+    let work = WorkDir::open(&args.work.work_dir)?;
+    let job = Job::of_this_process()?;
+    let plan_file = args.work.plan_path(&work);
+    if let Some(job) = &job
+        && !plan_file.exists()
+        && job.has_artifacts()
+    {
+        job.download_plan(&args.work.suite, work.path()).await?;
+    }
+    let plan = Arc::new(args.work.read_plan(&work)?);
+    let shard = match args.shard {
+        Some(shard) => shard,
+        None => shard_of_ci(&plan)?,
+    };
+    check_shard(&plan, shard)?;
+    let shard_job = ShardJob {
+        plan: Arc::clone(&plan),
+        work: work.clone(),
+        plan_file,
+        root: current_dir()?,
+        args: args.shard_args.clone(),
+        company: Company::Alone,
+        attempt: job.as_ref().map_or(1, |job| job.context.run_attempt),
+        token: RunToken::random(),
+    };
+    if args.shard_args.dry_run {
+        console::print(shard_job.command_line(shard).to_string());
+        return Ok(Exit::Green);
+    }
+    let _lock = WorkLock::acquire(work.path(), &shard_job.token)?;
+    work.install_plugin()?;
+    let interrupts = Interrupts::install()?;
+    let guard = match &job {
+        Some(_) => Guard::StopCommands(RunToken::random().to_string()),
+        None => Guard::None,
+    };
+    let screen = Terminal::stdout(guard);
+    let ended = shard_job
+        .run(shard, Show::Raw(screen.clone()), interrupts.clone())
+        .await?;
+    screen.release();
+    if let Ended::NotStarted(message) = &ended {
+        return Err(UsageError::new(message.clone()).into());
+    }
+    let conclusion = conclude::conclude_shard(&plan, shard, &work)?;
+    if let Some(job) = &job {
+        job.hand_over(work.path());
+        job.upload_shard(&plan.suite, shard, &work.shard_dir(shard))
+            .await?;
+    }
+    let view = conclusion.view(None, crate::render::view::Links::default());
+    if !conclusion.verdict.is_green() {
+        let options = terminal::Options {
+            width: console::width(),
+            style: console::style(),
+            report: None,
+        };
+        console::say(terminal::report(&view, options));
+    }
+    if let Some(signal) = interrupts.signal() {
+        return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(0)));
+    }
+    Ok(conclusion.exit())
+}

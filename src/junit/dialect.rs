@@ -1,0 +1,441 @@
+//! What the elements of a report mean, which depends on the program that wrote it. Every decision
+//! about a dialect is made here.
+
+use std::time::Duration;
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+
+use super::xml::Element;
+use crate::model::node_id::NodeId;
+use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
+
+/// The property of a suite by which we know our own reports.
+pub(super) const GENERATOR: (&str, &str) = ("generator", "parallel-pytest");
+/// `type` of the `<error>` of a test that never reported.
+pub(super) const LOST: &str = "lost";
+/// `type` of a `<skipped>` that is an expected failure, as pytest has it.
+pub(super) const XFAIL: &str = "pytest.xfail";
+/// What pytest writes of a test that passed where it should fail, before it knew strictness.
+const XPASS_MESSAGE: &str = "xfail-marked test passes unexpectedly";
+/// A time beyond it is a mistake, and would overflow a sum.
+const MAX_SECONDS: f64 = 1e9;
+
+/// Who wrote the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Ours,
+    Pytest,
+    Unknown,
+}
+
+/// What a `<testcase>` holds, as it is written.
+pub(super) struct RawCase {
+    pub(super) element: Element,
+    pub(super) properties: Vec<(String, String)>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+/// An element that tells how a test went.
+pub(super) struct Mark {
+    pub(super) element: Element,
+    pub(super) text: String,
+}
+
+impl Program {
+    pub(super) fn of_root(root: &Element) -> Self {
+        // Since pytest 8.
+        if root.attribute("name") == Some("pytest tests") {
+            Self::Pytest
+        } else {
+            Self::Unknown
+        }
+    }
+
+    pub(super) fn of_suite(self, suite: &Element) -> Self {
+        match self {
+            Self::Unknown if suite.attribute("name") == Some("pytest") => Self::Pytest,
+            known => known,
+        }
+    }
+
+    pub(super) fn with_properties(self, properties: &[(String, String)]) -> Self {
+        let (name, value) = GENERATOR;
+        let ours = properties
+            .iter()
+            .any(|known| known.0 == name && known.1 == value);
+        if ours { Self::Ours } else { self }
+    }
+
+    /// Of a suite with a name of the user's choice.
+    pub(super) fn of_case(self, case: &RawCase) -> Self {
+        let is_python = |file: &str| file.ends_with(".py");
+        match self {
+            Self::Unknown if case.element.attribute("file").is_some_and(is_python) => Self::Pytest,
+            known => known,
+        }
+    }
+}
+
+impl RawCase {
+    pub(super) fn new(element: Element) -> Self {
+        Self {
+            element,
+            properties: Vec::new(),
+            marks: Vec::new(),
+            stdout: String::new(),
+            stderr: String::new(),
+        }
+    }
+
+    /// For a failure that belongs to a suite as a whole.
+    pub(super) fn of_suite(suite: &Element) -> Self {
+        Self::new(Element::named(&suite.text("name")))
+    }
+
+    fn property(&self, name: &str) -> Option<&str> {
+        let found = self
+            .properties
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Whether an element inside a `<testcase>` tells how the test went. The reruns are Surefire's
+/// (<https://maven.apache.org/surefire/maven-surefire-plugin/xsd/surefire-test-report.xsd>).
+pub(super) fn is_mark(name: &str) -> bool {
+    matches!(name, "failure" | "error" | "skipped" | "disabled") || is_rerun(name)
+}
+
+fn is_rerun(name: &str) -> bool {
+    matches!(
+        name,
+        "rerunFailure" | "rerunError" | "flakyFailure" | "flakyError"
+    )
+}
+
+pub(super) fn interpret(raw: RawCase, program: Program) -> TestCase {
+    let (classname, name) = (raw.element.text("classname"), raw.element.text("name"));
+    let exact = raw.property("nodeid").map(NodeId::new);
+    let file = exact.as_ref().map(|id| id.file().to_owned());
+    let id = exact.unwrap_or_else(|| {
+        NodeId::new(if classname.is_empty() {
+            name.clone()
+        } else {
+            format!("{classname}::{name}")
+        })
+    });
+    let reruns = raw
+        .marks
+        .iter()
+        .filter(|mark| is_rerun(&mark.element.name))
+        .count();
+    let attempts = 1 + u32::try_from(reruns).unwrap_or(u32::MAX - 1);
+    let mut case = TestCase {
+        classname,
+        name,
+        file,
+        location: location(&raw.element, program),
+        shard: raw.property("shard").and_then(|shard| shard.parse().ok()),
+        outcome: outcome(&raw),
+        call: raw
+            .element
+            .attribute("time")
+            .map(duration)
+            .unwrap_or_default(),
+        attempts,
+        ..TestCase::new(id)
+    };
+    if program == Program::Ours {
+        let known = |name: &str| {
+            Outcome::ALL
+                .into_iter()
+                .find(|outcome| outcome.name() == name)
+        };
+        case.outcome = raw
+            .property("outcome")
+            .and_then(known)
+            .unwrap_or(case.outcome);
+        let told = raw
+            .property("attempts")
+            .and_then(|number| number.parse().ok());
+        case.attempts = told.unwrap_or(attempts);
+    }
+    case.problems = raw
+        .marks
+        .into_iter()
+        .filter_map(|mark| problem(mark, program))
+        .collect();
+    case.stdout = raw.stdout;
+    case.stderr = raw.stderr;
+    case
+}
+
+/// The worst that any mark says.
+fn outcome(case: &RawCase) -> Outcome {
+    let status = case.element.attribute("status").unwrap_or_default();
+    let without_marks = match status.to_ascii_lowercase().as_str() {
+        "skipped" | "disabled" | "notrun" | "ignored" => Outcome::Skipped,
+        _ => Outcome::Passed,
+    };
+    case.marks
+        .iter()
+        .map(Mark::outcome)
+        .max()
+        .unwrap_or(without_marks)
+}
+
+impl Mark {
+    fn outcome(&self) -> Outcome {
+        let kind = self.element.attribute("type");
+        match self.element.name.as_str() {
+            "error" if kind == Some(LOST) => Outcome::Lost,
+            "error" => Outcome::Error,
+            "failure" => Outcome::Failed,
+            "flakyFailure" | "flakyError" => Outcome::Flaky,
+            "skipped" if kind == Some(XFAIL) => Outcome::Xfailed,
+            "skipped" if self.element.attribute("message") == Some(XPASS_MESSAGE) => {
+                Outcome::Xpassed
+            }
+            "skipped" | "disabled" => Outcome::Skipped,
+            // The mark of the last attempt says how the test ended.
+            _ => Outcome::Passed,
+        }
+    }
+}
+
+fn problem(mark: Mark, program: Program) -> Option<Problem> {
+    let kind = match mark.outcome() {
+        Outcome::Lost | Outcome::Xpassed => return None,
+        Outcome::Error => ProblemKind::Error,
+        Outcome::Failed => ProblemKind::Failure,
+        Outcome::Xfailed => ProblemKind::Xfail,
+        Outcome::Skipped => ProblemKind::Skip,
+        Outcome::Flaky | Outcome::Passed => ProblemKind::Rerun,
+    };
+    let Mark { element, mut text } = mark;
+    let whole = element.text("message");
+    if program == Program::Ours {
+        let phase = told_phase(&element).unwrap_or(default_phase(kind));
+        // We mark an outcome that no problem explains by an element that says nothing.
+        let says_something = !whole.is_empty() || !text.is_empty();
+        return says_something.then(|| Problem {
+            phase,
+            kind,
+            location: location_in(&text),
+            message: whole,
+            text,
+            subtest: None,
+        });
+    }
+    let (phase, message) = match kind {
+        ProblemKind::Error => error_phase(&whole),
+        _ => (default_phase(kind), whole.as_str()),
+    };
+    let message = first_line(message)
+        .or_else(|| error_line(&text))
+        .or_else(|| first_line(&text))
+        .or(element.attribute("type"))
+        .unwrap_or_default()
+        .to_owned();
+    if text.is_empty() && whole.trim().contains('\n') {
+        text = whole;
+    }
+    Some(Problem {
+        phase,
+        kind,
+        message,
+        location: location_in(&text),
+        text,
+        subtest: None,
+    })
+}
+
+/// `type` of our failures and errors: `pytest.setup`.
+pub(super) fn phase_type(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Collect => "pytest.collect",
+        Phase::Setup => "pytest.setup",
+        Phase::Call => "pytest.call",
+        Phase::Teardown => "pytest.teardown",
+    }
+}
+
+fn told_phase(element: &Element) -> Option<Phase> {
+    let told = element.attribute("type")?;
+    [Phase::Collect, Phase::Setup, Phase::Call, Phase::Teardown]
+        .into_iter()
+        .find(|phase| phase_type(*phase) == told)
+}
+
+/// A skip is most often a mark, which pytest looks at before the setup.
+fn default_phase(kind: ProblemKind) -> Phase {
+    match kind {
+        ProblemKind::Skip => Phase::Setup,
+        ProblemKind::Failure | ProblemKind::Error | ProblemKind::Xfail | ProblemKind::Rerun => {
+            Phase::Call
+        }
+    }
+}
+
+/// pytest says in the message in which phase an error happened (`append_error` and
+/// `append_collect_error` in `_pytest/junitxml.py`).
+fn error_phase(message: &str) -> (Phase, &str) {
+    for (start, phase) in [
+        ("failed on setup with \"", Phase::Setup),
+        ("failed on teardown with \"", Phase::Teardown),
+    ] {
+        if let Some(reason) = message.strip_prefix(start) {
+            return (phase, reason.strip_suffix('"').unwrap_or(reason));
+        }
+    }
+    match message {
+        // The reason is in the text.
+        "collection failure" => (Phase::Collect, ""),
+        other => (Phase::Call, other),
+    }
+}
+
+/// The innermost error of pytest's report of a failed collection.
+fn error_line(text: &str) -> Option<&str> {
+    let errors = text.lines().filter_map(|line| line.strip_prefix("E   "));
+    errors.map(str::trim).rfind(|line| !line.is_empty())
+}
+
+fn first_line(text: &str) -> Option<&str> {
+    text.lines().map(str::trim).find(|line| !line.is_empty())
+}
+
+/// Where the test is defined. pytest counts lines from 0.
+fn location(element: &Element, program: Program) -> Option<Location> {
+    let path = inside(&element.attribute("file")?.replace('\\', "/"))?;
+    let told = element.attribute("line").and_then(number);
+    let line = match told {
+        Some(line) if program == Program::Pytest => line.saturating_add(1),
+        Some(line) => line.max(1),
+        None => 1,
+    };
+    Some(Location {
+        path,
+        line: u32::try_from(line).ok()?,
+    })
+}
+
+/// The last `tests/test_a.py:12: AssertionError` of a traceback.
+fn location_in(text: &str) -> Option<Location> {
+    text.lines().rev().find_map(|line| {
+        let (place, _) = line.split_once(": ")?;
+        let (path, line) = place.rsplit_once(':')?;
+        let path = inside(path).filter(|path| path.extension().is_some())?;
+        Some(Location {
+            path,
+            line: line.parse().ok().filter(|line| *line > 0)?,
+        })
+    })
+}
+
+/// Only a path inside the repository can be shown to people.
+fn inside(path: &str) -> Option<Utf8PathBuf> {
+    let is_inside =
+        |part: Utf8Component<'_>| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir);
+    let clean = !path.is_empty() && !path.contains([':', ' ', '\t']);
+    (clean && Utf8Path::new(path).components().all(is_inside)).then(|| path.into())
+}
+
+/// `12`, `12.0`, `1,234`: anything that can be meant as a whole number.
+pub(super) fn number(text: &str) -> Option<usize> {
+    let text = text.trim().replace(',', "");
+    let whole = text
+        .split_once('.')
+        .map_or(text.as_str(), |(whole, zeros)| {
+            if zeros.bytes().all(|digit| digit == b'0') {
+                whole
+            } else {
+                ""
+            }
+        });
+    whole.parse().ok()
+}
+
+/// `1.5`, `1,234.5`, `1,5`: seconds, or nothing for what cannot be a time.
+fn duration(text: &str) -> Duration {
+    let text = text.trim();
+    let commas = text.matches(',').count();
+    let plain = match commas {
+        // Alone it is the decimal comma of many languages.
+        1 if !text.contains('.') => text.replace(',', "."),
+        _ => text.replace(',', ""),
+    };
+    let seconds = plain
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| *seconds <= MAX_SECONDS);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or_default()
+}
+
+/// What a report is that has another root element than JUnit's.
+pub(super) fn foreign(root: &str) -> String {
+    let what = match root {
+        "coverage" => "a coverage report: give it as coverage, not as tests",
+        "report" => "perhaps a JaCoCo coverage report",
+        "TestRun" => "perhaps a TRX report of .NET: have it written as JUnit",
+        "test-run" | "test-results" => "perhaps an NUnit report: have it written as JUnit",
+        "assemblies" => "perhaps an xUnit.net report: have it written as JUnit",
+        "html" => "a web page",
+        _ => "not a JUnit report",
+    };
+    let root: String = root.chars().take(40).collect();
+    format!("its root element is <{root}>, so it is {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_any_number_that_is_meant_as_one() {
+        assert_eq!(
+            ["12", " 12 ", "12.0", "1,234"].map(number),
+            [Some(12), Some(12), Some(12), Some(1234)]
+        );
+        assert_eq!(
+            ["", "-1", "1.5", "NaN", "1e3", "99999999999999999999"].map(number),
+            [None; 6]
+        );
+    }
+
+    #[test]
+    fn takes_any_time_that_is_meant_as_one() {
+        let seconds = |text: &str| duration(text).as_secs_f64();
+        assert_eq!(
+            ["1.5", " 0.25", "1,234.5", "1,5", "1,234,567", "1e1"].map(seconds),
+            [1.5, 0.25, 1234.5, 1.5, 1_234_567.0, 10.0]
+        );
+        assert_eq!(
+            ["", "-1", "NaN", "inf", "1e308", "a", "0x10"].map(seconds),
+            [0.0; 7]
+        );
+    }
+
+    #[test]
+    fn finds_the_innermost_line_of_a_traceback() {
+        let place = |text: &str| location_in(text).map(|at| format!("{}:{}", at.path, at.line));
+        let text = "tests/a.py:3: in test\n    b()\nsrc/b.py:7: ValueError\n/usr/lib/c.py:9: x\n../d.py:1: y";
+        assert_eq!(place(text).as_deref(), Some("src/b.py:7"));
+        for nothing in [
+            "",
+            "E   note: 3: x",
+            "C:/a.py:3: x",
+            "12:30: x",
+            "a b.py:3: x",
+            "a.py:0: x",
+            "a.py:3",
+        ] {
+            assert_eq!(place(nothing), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Several `<testcase>` of one test in one file into one case.
+//!
+//! pytest writes a second one for an error in the teardown of a failed test, and
+//! pytest-rerunfailures has it write one for every attempt, the failed ones without a word on why.
+
+use std::collections::HashMap;
+
+use super::dialect::Program;
+use super::read::shortened;
+use crate::model::node_id::NodeId;
+use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
+
+#[derive(Default)]
+pub(super) struct Fold {
+    cases: Vec<TestCase>,
+    index: HashMap<NodeId, usize>,
+    /// Tests of one name that cannot be attempts of one.
+    repeated: Repeated,
+    /// Tests of one name in different files.
+    ambiguous: Repeated,
+}
+
+#[derive(Default)]
+struct Repeated {
+    number: usize,
+    example: Option<NodeId>,
+}
+
+impl Fold {
+    /// Returns whether it is the first one of its test.
+    pub(super) fn add(&mut self, case: TestCase, program: Program) -> bool {
+        let Some(index) = self.index.get(&case.id) else {
+            self.index.insert(case.id.clone(), self.cases.len());
+            self.cases.push(case);
+            return true;
+        };
+        let known = &mut self.cases[*index];
+        let files = [&*known, &case].map(|case| case.location.as_ref().map(|at| &at.path));
+        if files[0] != files[1] {
+            self.ambiguous.note(&case.id);
+            self.cases.push(case);
+            return true;
+        }
+        if is_rest_of_attempt(known, &case) {
+            absorb(known, case);
+            return false;
+        }
+        if program != Program::Pytest && known.outcome == case.outcome {
+            self.repeated.note(&case.id);
+        }
+        next_attempt(known, case, program);
+        false
+    }
+
+    /// The cases in the order they came, and what is odd about them.
+    pub(super) fn finish(self) -> (Vec<TestCase>, Vec<String>) {
+        let repeated = self
+            .repeated
+            .warning("several times: each is counted as one test");
+        let ambiguous = self
+            .ambiguous
+            .warning("in several files: they are counted as different tests");
+        (
+            self.cases,
+            [repeated, ambiguous].into_iter().flatten().collect(),
+        )
+    }
+}
+
+impl Repeated {
+    fn note(&mut self, id: &NodeId) {
+        self.number += 1;
+        self.example.get_or_insert_with(|| id.clone());
+    }
+
+    fn warning(&self, what: &str) -> Option<String> {
+        let example = shortened(self.example.as_ref()?.as_str());
+        Some(match self.number {
+            1 => format!("the test `{example}` is there {what}"),
+            number => format!("tests are there {what} (such as `{example}`, {number} in all)"),
+        })
+    }
+}
+
+/// An error in the teardown of a failed test.
+fn is_rest_of_attempt(known: &TestCase, case: &TestCase) -> bool {
+    let in_teardown =
+        |problem: &Problem| problem.kind == ProblemKind::Error && problem.phase == Phase::Teardown;
+    known.outcome == Outcome::Failed
+        && !case.problems.is_empty()
+        && case.problems.iter().all(in_teardown)
+}
+
+fn next_attempt(known: &mut TestCase, mut case: TestCase, program: Program) {
+    // Nobody repeats what has passed.
+    let silent =
+        program == Program::Pytest && matches!(known.outcome, Outcome::Passed | Outcome::Flaky);
+    if silent {
+        known.problems.push(Problem {
+            phase: Phase::Call,
+            kind: ProblemKind::Rerun,
+            message: "an earlier attempt failed; the report does not say why".into(),
+            text: String::new(),
+            location: None,
+            subtest: None,
+        });
+    }
+    let failed_before = silent || known.outcome.is_failure() || known.outcome == Outcome::Flaky;
+    let (outcome, superseded) = match case.outcome {
+        Outcome::Passed | Outcome::Flaky if failed_before => (Outcome::Flaky, true),
+        Outcome::Failed | Outcome::Error => (case.outcome, true),
+        other => (other.max(known.outcome), false),
+    };
+    if superseded {
+        let failures = known
+            .problems
+            .iter_mut()
+            .filter(|problem| matches!(problem.kind, ProblemKind::Failure | ProblemKind::Error));
+        failures.for_each(|problem| problem.kind = ProblemKind::Rerun);
+    }
+    known.attempts = known.attempts.saturating_add(case.attempts);
+    case.outcome = outcome;
+    known.outcome = outcome;
+    absorb(known, case);
+}
+
+/// Adds what the other case says; the worse outcome stays.
+pub(super) fn absorb(known: &mut TestCase, case: TestCase) {
+    let TestCase {
+        id: _,
+        classname: _,
+        name: _,
+        file,
+        location,
+        shard,
+        outcome,
+        setup,
+        call,
+        teardown,
+        attempts: _,
+        problems,
+        stdout,
+        stderr,
+    } = case;
+    known.file = known.file.take().or(file);
+    known.location = known.location.take().or(location);
+    known.shard = known.shard.or(shard);
+    known.outcome = known.outcome.max(outcome);
+    known.setup += setup;
+    known.call += call;
+    known.teardown += teardown;
+    known.problems.extend(problems);
+    known.stdout.push_str(&stdout);
+    known.stderr.push_str(&stderr);
+}

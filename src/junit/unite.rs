@@ -1,0 +1,132 @@
+//! The reports of several programs, shards or environments into one.
+
+use std::collections::BTreeMap;
+
+use super::fold::absorb;
+use super::read::{JunitRead, ReadEnd, shortened};
+use crate::model::node_id::NodeId;
+use crate::model::report::{Report, TestCase};
+
+/// Above it only the number is said.
+const MAX_EXAMPLES: usize = 5;
+
+/// Brings the reports together, by the name of the file each is from.
+///
+/// A test of several files is one case: the worst outcome wins, both count as attempts, and what
+/// they said is kept. The report has no shards, as JUnit does not tell how many there should be.
+pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
+    let mut cases: BTreeMap<NodeId, (TestCase, Vec<usize>)> = BTreeMap::new();
+    let mut suites = Vec::new();
+    let mut warnings = Vec::new();
+    let mut names = Vec::new();
+    for (index, (name, read)) in reads.into_iter().enumerate() {
+        let JunitRead {
+            suite,
+            cases: read_cases,
+            warnings: read_warnings,
+            end,
+        } = read;
+        if end != ReadEnd::Complete {
+            warnings.push(format!("{name}: {end}"));
+        }
+        warnings.extend(
+            read_warnings
+                .into_iter()
+                .map(|warning| format!("{name}: {warning}")),
+        );
+        suites.extend(suite);
+        names.push(name);
+        for case in read_cases {
+            match cases.get_mut(&case.id) {
+                None => {
+                    cases.insert(case.id.clone(), (case, vec![index]));
+                }
+                Some((known, files)) => {
+                    files.push(index);
+                    known.attempts = known.attempts.saturating_add(case.attempts);
+                    absorb(known, case);
+                }
+            }
+        }
+    }
+    warnings.extend(repetitions(&cases, &names));
+    suites.sort();
+    suites.dedup();
+    let suite = match suites.as_slice() {
+        [one] => one.clone(),
+        _ => "tests".to_owned(),
+    };
+    Report {
+        suite,
+        cases: cases.into_values().map(|(case, _)| case).collect(),
+        shards: Vec::new(),
+        warnings,
+    }
+}
+
+fn repetitions(cases: &BTreeMap<NodeId, (TestCase, Vec<usize>)>, names: &[String]) -> Vec<String> {
+    let repeated = || cases.iter().filter(|(_, (_, files))| files.len() > 1);
+    let mut warnings: Vec<String> = repeated()
+        .take(MAX_EXAMPLES)
+        .map(|(id, (case, files))| {
+            let id = shortened(id.as_str());
+            let files: Vec<&str> = files.iter().map(|index| names[*index].as_str()).collect();
+            format!(
+                "`{id}` is in {}: the worst outcome counts, {}",
+                files.join(" and in "),
+                case.outcome.name()
+            )
+        })
+        .collect();
+    let more = repeated().count().saturating_sub(MAX_EXAMPLES);
+    if more > 0 {
+        warnings.push(format!("and {more} more tests are in several reports"));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::read;
+    use super::*;
+    use crate::model::report::Outcome;
+
+    fn file(name: &str, text: &str) -> (String, JunitRead) {
+        (name.to_owned(), read(text.as_bytes()))
+    }
+
+    #[test]
+    fn one_test_in_two_reports_keeps_its_worst_outcome_and_what_both_said() {
+        let passed = "<testsuite name='s'><testcase classname='c' name='b' time='1'/><testcase classname='c' name='a'/></testsuite>";
+        let failed = "<testsuite name='s'><testcase classname='c' name='b' time='2'><failure message='m'>t</failure></testcase></testsuite>";
+        let report = unite(vec![file("1.xml", passed), file("2.xml", failed)]);
+        let ids: Vec<&str> = report.cases.iter().map(|case| case.id.as_str()).collect();
+        assert_eq!((report.suite.as_str(), ids), ("s", vec!["c::a", "c::b"]));
+        let case = &report.cases[1];
+        assert_eq!(
+            (case.outcome, case.attempts, case.problems.len()),
+            (Outcome::Failed, 2, 1)
+        );
+        assert_eq!(case.duration().as_secs(), 3);
+        insta::assert_snapshot!(report.warnings.join("\n"), @"`c::b` is in 1.xml and in 2.xml: the worst outcome counts, failed");
+        let backwards = unite(vec![file("2.xml", failed), file("1.xml", passed)]);
+        assert_eq!(backwards.cases[1].outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn says_which_report_is_incomplete() {
+        let report = unite(vec![
+            file(
+                "a.xml",
+                "<testsuite name='a'><testcase name='x'/><testcase name='y'>",
+            ),
+            file("b.xml", "<coverage/>"),
+        ]);
+        assert_eq!(report.cases.len(), 1);
+        insta::assert_snapshot!(report.warnings.join("\n"), @r"
+        a.xml: it is cut off after 61 bytes: tests after that are missing
+        a.xml: what it says of the test `y` is incomplete and left out
+        b.xml: it cannot be read at byte 11, in <coverage>: its root element is <coverage>, so it is a coverage report: give it as coverage, not as tests
+        ");
+    }
+}

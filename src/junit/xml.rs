@@ -1,0 +1,414 @@
+//! Elements of an untrusted XML document, one after another, in bounded memory.
+//!
+//! No document type, no entities but the predefined ones and character references, no namespaces:
+//! prefixes are dropped.
+
+use std::io::Read;
+
+use quick_xml::Reader;
+use quick_xml::errors::Error as XmlError;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+
+use super::decode::Decoded;
+use super::visible::visible;
+
+pub(super) const MAX_DEPTH: usize = 64;
+pub(super) const MAX_ATTRIBUTES: usize = 64;
+/// Of one tag or one piece of text, in bytes of UTF-8.
+pub(super) const MAX_TOKEN: usize = 16 << 20;
+
+/// Why there is nothing more to read. Offsets are in bytes of the document as UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The document ends in the middle of an element.
+    Truncated { at: u64 },
+    Broken {
+        element: String,
+        at: u64,
+        message: String,
+    },
+}
+
+/// What an open element holds next.
+pub(super) enum Token {
+    Open(Element),
+    Text(String),
+    Close,
+}
+
+pub(super) struct Element {
+    pub(super) name: String,
+    attributes: Vec<(String, String)>,
+}
+
+impl Element {
+    /// One that no document holds.
+    pub(super) fn named(name: &str) -> Self {
+        Self {
+            name: "testcase".into(),
+            attributes: vec![("name".into(), name.into())],
+        }
+    }
+
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The attribute, or nothing.
+    pub(super) fn text(&self, name: &str) -> String {
+        self.attribute(name).unwrap_or_default().to_owned()
+    }
+}
+
+pub(super) struct Elements<R> {
+    reader: Reader<Decoded<R>>,
+    buffer: Vec<u8>,
+    path: Vec<String>,
+}
+
+impl<R: Read> Elements<R> {
+    pub(super) fn new(input: R) -> Self {
+        let mut reader = Reader::from_reader(Decoded::new(input));
+        let config = reader.config_mut();
+        config.expand_empty_elements = true;
+        config.allow_dangling_amp = true;
+        Self {
+            reader,
+            buffer: Vec::new(),
+            path: Vec::new(),
+        }
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.reader.buffer_position()
+    }
+
+    pub(super) fn unknown_encoding(&self) -> Option<&str> {
+        self.reader.get_ref().unknown_encoding()
+    }
+
+    /// The next element at the top of the document; `None` at its end.
+    pub(super) fn root(&mut self) -> Result<Option<Element>, Stop> {
+        loop {
+            match self.next()? {
+                Some(Token::Open(element)) => return Ok(Some(element)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next element inside the open one; `None` where that one closes. Text is passed over.
+    pub(super) fn child(&mut self) -> Result<Option<Element>, Stop> {
+        loop {
+            match self.content()? {
+                Token::Open(element) => return Ok(Some(element)),
+                Token::Text(_) => {}
+                Token::Close => return Ok(None),
+            }
+        }
+    }
+
+    /// What the open element holds next.
+    pub(super) fn content(&mut self) -> Result<Token, Stop> {
+        self.next()?.ok_or_else(|| Stop::Truncated {
+            at: self.position(),
+        })
+    }
+
+    /// All text up to the end of the open element, that of elements inside it too.
+    pub(super) fn text(&mut self) -> Result<String, Stop> {
+        let mut all = String::new();
+        let depth = self.path.len();
+        loop {
+            match self.content()? {
+                Token::Text(text) => self.append(&mut all, &text)?,
+                Token::Close if self.path.len() < depth => return Ok(all),
+                Token::Open(_) | Token::Close => {}
+            }
+        }
+    }
+
+    /// Passes over the rest of the open element.
+    pub(super) fn skip(&mut self) -> Result<(), Stop> {
+        let depth = self.path.len();
+        while self.path.len() >= depth {
+            self.content()?;
+        }
+        Ok(())
+    }
+
+    /// Joins pieces of one text, which references cut into many.
+    pub(super) fn append(&self, all: &mut String, piece: &str) -> Result<(), Stop> {
+        if all.len() + piece.len() > MAX_TOKEN {
+            return Err(self.broken(too_long()));
+        }
+        all.push_str(piece);
+        Ok(())
+    }
+
+    pub(super) fn broken(&self, message: impl Into<String>) -> Stop {
+        Stop::Broken {
+            element: self.path.join("/"),
+            at: self.position(),
+            message: message.into(),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Token>, Stop> {
+        loop {
+            self.buffer.clear();
+            self.reader.get_mut().allow(MAX_TOKEN);
+            let event = match self.reader.read_event_into(&mut self.buffer) {
+                Ok(event) => event,
+                Err(error) => return Err(self.stop(&error)),
+            };
+            let token = match event {
+                Event::Start(start) => {
+                    let element = element(&start);
+                    return self.open(element).map(Some);
+                }
+                Event::End(_) => {
+                    self.path.pop();
+                    Token::Close
+                }
+                Event::Text(text) => Token::Text(visible(&text.xml10_content()).into_owned()),
+                Event::CData(text) => Token::Text(visible(&text.xml10_content()).into_owned()),
+                Event::GeneralRef(reference) => Token::Text(resolved(&reference)),
+                Event::DocType(_) => {
+                    let message = "it has a document type (<!DOCTYPE …>), which no report needs and \
+                                   which is refused as it can hide anything";
+                    return Err(self.broken(message));
+                }
+                Event::Eof if self.path.is_empty() => return Ok(None),
+                Event::Eof => {
+                    return Err(Stop::Truncated {
+                        at: self.position(),
+                    });
+                }
+                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => continue,
+            };
+            return Ok(Some(token));
+        }
+    }
+
+    fn open(&mut self, element: Result<Element, String>) -> Result<Token, Stop> {
+        let element = element.map_err(|message| self.broken(message))?;
+        self.path.push(element.name.clone());
+        if self.path.len() > MAX_DEPTH {
+            return Err(self.broken(format!(
+                "its elements are nested more than {MAX_DEPTH} deep"
+            )));
+        }
+        Ok(Token::Open(element))
+    }
+
+    fn stop(&self, error: &XmlError) -> Stop {
+        match error {
+            // The only one that is not about the end of the document.
+            XmlError::Syntax(quick_xml::errors::SyntaxError::InvalidBangMarkup) => {
+                self.broken("`<!` begins neither a comment nor text")
+            }
+            XmlError::Syntax(_) => Stop::Truncated {
+                at: self.position(),
+            },
+            XmlError::Io(error) if error.kind() == std::io::ErrorKind::Other => {
+                self.broken(too_long())
+            }
+            other => self.broken(visible(&other.to_string())),
+        }
+    }
+}
+
+fn too_long() -> String {
+    format!("a tag or a text is longer than {} MiB", MAX_TOKEN >> 20)
+}
+
+fn element(start: &BytesStart<'_>) -> Result<Element, String> {
+    let name = visible(start.local_name().into_inner()).into_owned();
+    let mut attributes = Vec::new();
+    // The checks for attributes given twice take quadratic time: the first one counts.
+    for attribute in start.attributes().with_checks(false) {
+        let attribute = attribute.map_err(|error| format!("a tag <{name}> is broken: {error}"))?;
+        if attributes.len() == MAX_ATTRIBUTES {
+            return Err(format!(
+                "a tag <{name}> has more than {MAX_ATTRIBUTES} attributes"
+            ));
+        }
+        let key = visible(attribute.key.local_name().into_inner()).into_owned();
+        attributes.push((key, attribute_value(&attribute.value)));
+    }
+    Ok(Element { name, attributes })
+}
+
+/// References resolved, other white space as blanks (<https://www.w3.org/TR/xml/#AVNormalize>).
+fn attribute_value(raw: &str) -> String {
+    let blanks = raw.replace("\r\n", " ").replace(['\n', '\r', '\t'], " ");
+    let mut value = String::with_capacity(blanks.len());
+    let mut rest = blanks.as_str();
+    while let Some((before, after)) = rest.split_once('&') {
+        value.push_str(&visible(before));
+        rest = match after.split_once(';') {
+            Some((name, after)) if !name.contains(['&', '<']) => {
+                value.push_str(&resolved(&BytesRef::new(name)));
+                after
+            }
+            _ => {
+                value.push('&');
+                after
+            }
+        };
+    }
+    value.push_str(&visible(rest));
+    value
+}
+
+/// An unknown entity stays as it is written.
+fn resolved(reference: &BytesRef<'_>) -> String {
+    let name: &str = reference;
+    let unresolved = || format!("&{};", visible(name));
+    match reference.resolve_char_ref() {
+        Ok(Some(c)) => visible(c.encode_utf8(&mut [0; 4])).into_owned(),
+        Ok(None) => resolve_predefined_entity(name).map_or_else(unresolved, ToOwned::to_owned),
+        Err(_) => unresolved(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The document as names, attributes and texts, and how it ended.
+    fn outline(document: &[u8]) -> (String, Option<Stop>) {
+        let mut elements = Elements::new(document);
+        let mut seen = String::new();
+        loop {
+            match elements.next() {
+                Ok(Some(Token::Open(element))) => {
+                    seen.push_str(&format!("<{}", element.name));
+                    for (name, value) in &element.attributes {
+                        seen.push_str(&format!(" {name}={value:?}"));
+                    }
+                    seen.push('>');
+                }
+                Ok(Some(Token::Text(text))) => seen.push_str(&text),
+                Ok(Some(Token::Close)) => seen.push_str("</>"),
+                Ok(None) => return (seen, None),
+                Err(stop) => return (seen, Some(stop)),
+            }
+        }
+    }
+
+    fn whole(document: &str) -> String {
+        let (seen, stop) = outline(document.as_bytes());
+        assert_eq!(stop, None);
+        seen
+    }
+
+    fn message(document: &str) -> String {
+        match outline(document.as_bytes()).1 {
+            Some(Stop::Broken {
+                element, message, ..
+            }) => format!("{element}: {message}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn resolves_only_what_every_document_may_use() {
+        assert_eq!(
+            whole(
+                "<a x='&lt;&#65;&#x1b;&#10;&e; & &amp\n\t'>&lt;&#65;&e;&#0;&#xd800; & <![CDATA[&lt;]]>\r\n</a>"
+            ),
+            "<a x=\"<A\\\\x1b\\n&e; & &amp  \"><A&e;&#0;&#xd800; & &lt;\n</>"
+        );
+    }
+
+    #[test]
+    fn drops_prefixes_comments_and_instructions() {
+        assert_eq!(
+            whole(
+                "<?xml version='1.0'?><n:a xmlns:n='urn:x' n:k='1'><!-- - --><?php ?><b/></n:a>\n"
+            ),
+            "<a n=\"urn:x\" k=\"1\"><b></></>\n"
+        );
+    }
+
+    #[test]
+    fn shows_control_characters_and_bytes_that_are_no_text() {
+        let (seen, stop) = outline(b"<a k='\x1b[0m\0'>\x08 \xff \xe2\x80\xae</a>");
+        assert_eq!(
+            (seen.as_str(), stop),
+            ("<a k=\"\\\\x1b[0m\\\\x00\">\\x08 \\xff \\u{202e}</>", None)
+        );
+    }
+
+    #[test]
+    fn tells_an_end_too_early_from_a_mistake() {
+        for document in [
+            "<a>",
+            "<a><b",
+            "<a>text",
+            "<a><![CDATA[",
+            "<a>&am",
+            "<a k='",
+        ] {
+            let at = document.len() as u64;
+            assert_eq!(
+                outline(document.as_bytes()).1,
+                Some(Stop::Truncated { at }),
+                "{document}"
+            );
+        }
+        insta::assert_snapshot!(message("<a><b></a>"), @"a/b: ill-formed document: expected `</b>`, but `</a>` was found");
+        insta::assert_snapshot!(message("<a><b k></b></a>"), @"a: a tag <b> is broken: position 3: attribute key must be directly followed by `=` or space");
+        insta::assert_snapshot!(message("<a><!x></a>"), @"a: `<!` begins neither a comment nor text");
+    }
+
+    #[test]
+    fn refuses_what_only_an_attacker_writes() {
+        let message_of = |document: String| message(&document);
+        assert!(
+            message("<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>")
+                .starts_with(": it has a document type")
+        );
+        assert!(message("<a><!doctype b></a>").starts_with("a: it has a document type"));
+        assert!(
+            message_of("<a>".repeat(65)).ends_with("its elements are nested more than 64 deep")
+        );
+        let attributes: String = (0..100_000).map(|n| format!(" k{n}=''")).collect();
+        assert_eq!(
+            message_of(format!("<a{attributes}/>")),
+            ": a tag <a> has more than 64 attributes"
+        );
+        let long = "x".repeat(MAX_TOKEN);
+        for document in [
+            format!("<a>{long}x</a>"),
+            format!("<a k='{long}'/>"),
+            format!("<!--{long}--><a/>"),
+        ] {
+            assert!(message_of(document).ends_with(": a tag or a text is longer than 16 MiB"));
+        }
+    }
+
+    #[test]
+    fn text_in_many_pieces_has_the_same_limit() {
+        let document = format!("<a>{}</a>", "&lt;x".repeat(MAX_TOKEN / 2 + 1));
+        let mut elements = Elements::new(document.as_bytes());
+        assert!(elements.root().is_ok_and(|root| root.is_some()));
+        assert!(matches!(elements.text(), Err(Stop::Broken { .. })));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_document_makes_it_panic(
+            pieces in proptest::collection::vec(proptest::prop_oneof![
+                "<[!?/]?[a-c]{0,2}[ =\"'>/]{0,3}", "[&;#x0-9a]{0,4}", "(<!--|-->|<!\\[CDATA\\[|\\]\\]>|<!DOCTYPE|<\\?xml|\\?>)", "\\PC{0,3}",
+            ], 0..12)
+        ) {
+            outline(pieces.concat().as_bytes());
+        }
+    }
+}
