@@ -1,7 +1,7 @@
 //! Our files on disk: the work folder of a run and the folders that shards leave behind.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Write as _};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -190,6 +190,28 @@ pub(crate) fn read_log(shard_dir: &Utf8Path) -> Result<Option<ShardLog>> {
     }
     let log = ShardLog::read(BufReader::with_capacity(1 << 16, fs::File::open(&path)?));
     Ok(Some(log.with_context(|| format!("failed to read {path}"))?))
+}
+
+/// The last lines of a shard's output in one line, empty if there are none.
+pub(crate) fn last_words(shard_dir: &Utf8Path) -> String {
+    const LINES: usize = 4;
+    const BYTES: i64 = 4 << 10;
+    let tail = || -> std::io::Result<Vec<u8>> {
+        let mut file = fs::File::open(shard_dir.join(LOG_FILE))?;
+        let length = i64::try_from(file.metadata()?.len()).unwrap_or(BYTES);
+        file.seek(SeekFrom::End(-length.min(BYTES)))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        Ok(tail)
+    };
+    let tail = tail().unwrap_or_default();
+    let text = String::from_utf8_lossy(&tail);
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(LINES)..].join(" / ")
 }
 
 fn read_capped(path: &Utf8Path) -> Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::node_id::NodeId;
 use crate::model::plan::Plan;
-use crate::model::report::{Report, ShardRun, TestCase, Totals};
+use crate::model::report::{Phase, Report, ShardRun, TestCase, Totals};
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::ShardManifest;
 use crate::pytest::log::ShardLog;
@@ -15,6 +15,8 @@ pub(crate) struct ShardResult {
     pub(crate) shard: Shard,
     pub(crate) manifest: Option<ShardManifest>,
     pub(crate) log: Option<ShardLog>,
+    /// The end of its output, where nothing else is known of it.
+    pub(crate) last_words: String,
 }
 
 /// The report and the tests that more than one shard ran.
@@ -61,7 +63,7 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
     }
     let run_twice = cases
         .values()
-        .filter(|(_, shards)| shards.len() > 1)
+        .filter(|(case, shards)| shards.len() > 1 && !is_collection(case))
         .map(|(case, shards)| (case.id.clone(), shards.clone()))
         .collect();
     let cases: Vec<TestCase> = cases.into_values().map(|(case, _)| case).collect();
@@ -82,6 +84,13 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
         },
         run_twice,
     }
+}
+
+/// What could not be collected, such as a folder's conftest.py, may concern several shards.
+fn is_collection(case: &TestCase) -> bool {
+    case.problems
+        .iter()
+        .any(|problem| problem.phase == Phase::Collect)
 }
 
 fn shard_run(

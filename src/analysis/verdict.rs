@@ -90,6 +90,7 @@ fn shard_reasons(plan: &Plan, result: &ShardResult) -> Vec<Reason> {
             None => Reason::PluginNotLoaded {
                 shard,
                 exit_status: exit_status(Some(result)),
+                said: result.last_words.clone(),
             },
         }];
     };
@@ -217,6 +218,7 @@ mod tests {
         );
         ShardResult {
             shard,
+            last_words: String::new(),
             manifest: Some(ShardManifest {
                 version: MANIFEST_VERSION,
                 shard,

@@ -78,6 +78,7 @@ pub(crate) fn conclude(
             shard: *shard,
             manifest: Some(manifest.clone()),
             log: workspace::read_log(folder)?,
+            last_words: workspace::last_words(folder),
         });
         match read_coverage(&folder.join(COVERAGE_FILE)) {
             Ok(coverage) => coverages.extend(coverage),

@@ -27,6 +27,8 @@ pub(crate) enum Reason {
     PluginNotLoaded {
         shard: Shard,
         exit_status: Option<i32>,
+        /// The last lines of its output, in one.
+        said: String,
     },
     /// The shard ended before pytest did.
     ShardCrashed {

@@ -53,6 +53,24 @@ pub(crate) struct CollectError {
     pub(crate) location: Option<Location>,
 }
 
+impl CollectError {
+    /// As pytest's JUnit does, what could not be collected stands among the tests as an error.
+    fn case(&self) -> TestCase {
+        let mut case = TestCase::new(NodeId::new(&*self.what));
+        case.outcome = Outcome::Error;
+        case.location.clone_from(&self.location);
+        case.problems.push(Problem {
+            phase: Phase::Collect,
+            kind: ProblemKind::Error,
+            message: self.message.clone(),
+            text: self.text.clone(),
+            location: self.location.clone(),
+            subtest: None,
+        });
+        case
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fixture {
     pub(crate) scope: String,
@@ -298,6 +316,9 @@ impl LogReader {
                 self.log.unfinished.push(case);
             }
         }
+        self.log
+            .finished
+            .extend(self.log.collect_errors.iter().map(CollectError::case));
         for (id, item) in self.items {
             let mut case = TestCase::new(NodeId::new(id));
             place(&mut case, item);

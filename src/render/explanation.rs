@@ -59,7 +59,11 @@ impl From<&Reason> for Explanation {
         match reason {
             Reason::ShardMissing { shard, job_result } => missing(*shard, job_result.as_deref()),
             Reason::ForeignPlan { shard, digest } => foreign_plan(*shard, digest),
-            Reason::PluginNotLoaded { shard, exit_status } => not_loaded(*shard, *exit_status),
+            Reason::PluginNotLoaded {
+                shard,
+                exit_status,
+                said,
+            } => not_loaded(*shard, *exit_status, said),
             Reason::ShardCrashed {
                 shard,
                 detail,
@@ -135,13 +139,17 @@ fn foreign_plan(shard: Shard, digest: &str) -> Explanation {
     )
 }
 
-fn not_loaded(shard: Shard, exit_status: Option<i32>) -> Explanation {
+fn not_loaded(shard: Shard, exit_status: Option<i32>, said: &str) -> Explanation {
     let status = exit_status.map(|status| format!(" (exit status {status})"));
+    let mut what = Sentence::words(format!("the command of shard {shard} ended"))
+        .and(status.unwrap_or_default())
+        .and(" without a pytest that loaded our plugin, so nothing is known about its tests");
+    if !said.is_empty() {
+        what = what.and("; the last it said was ").name(said);
+    }
     Explanation::new(
         Sentence::words(format!("nothing is known about shard {shard}")),
-        Sentence::words(format!("the command of shard {shard} ended"))
-            .and(status.unwrap_or_default())
-            .and(" without a pytest that loaded our plugin, so nothing is known about its tests"),
+        what,
         Sentence::words("let the command start pytest and pass on ")
             .name("PYTEST_PLUGINS")
             .and(" and ")
@@ -357,8 +365,8 @@ mod tests {
         insta::assert_snapshot!(
             said(&[
                 Reason::ForeignPlan { shard: shard(), digest: "0123456789abcdef".to_owned() },
-                Reason::PluginNotLoaded { shard: shard(), exit_status: Some(0) },
-                Reason::PluginNotLoaded { shard: shard(), exit_status: None },
+                Reason::PluginNotLoaded { shard: shard(), exit_status: Some(0), said: String::new() },
+                Reason::PluginNotLoaded { shard: shard(), exit_status: None, said: String::new() },
                 Reason::ShardCrashed {
                     shard: shard(),
                     detail: "exit status 137".to_owned(),
