@@ -224,8 +224,15 @@ fn rate(hit: usize, all: usize) -> String {
         .to_owned()
 }
 
-/// Runs of digits count as numbers: `sub9` before `sub10`.
-fn human_key(text: &str) -> (Vec<(String, Option<(usize, String)>)>, String) {
+/// Runs of digits count as numbers: `sub9` before `sub10`. Each part is text and the number behind
+/// it, which compares by length first; the whole text tells `a1` from `a01`.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct HumanKey {
+    parts: Vec<(String, Option<(usize, String)>)>,
+    whole: String,
+}
+
+fn human_key(text: &str) -> HumanKey {
     let mut parts = Vec::new();
     let mut rest = text;
     loop {
@@ -235,7 +242,10 @@ fn human_key(text: &str) -> (Vec<(String, Option<(usize, String)>)>, String) {
         let (before, digits) = rest.split_at(start);
         if digits.is_empty() {
             parts.push((before.to_owned(), None));
-            return (parts, text.to_owned());
+            return HumanKey {
+                parts,
+                whole: text.to_owned(),
+            };
         }
         let end = digits
             .find(|c: char| !c.is_ascii_digit())

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::visible::push_byte;
+use super::visible::{push_byte, push_code};
 
 const BLOCK: u64 = 64 << 10;
 /// Where an XML declaration has to have ended.
@@ -82,8 +82,9 @@ impl<R: Read> Decoded<R> {
             };
             let rest = &bytes[used..];
             if self.ended {
-                rest.iter()
-                    .for_each(|byte| push_byte(&mut self.text, *byte));
+                for byte in rest {
+                    push_byte(&mut self.text, *byte);
+                }
             } else {
                 self.pending = rest.to_vec();
             }
@@ -183,7 +184,7 @@ fn push_utf16(text: &mut String, bytes: &[u8], big_endian: bool) -> usize {
     for unit in char::decode_utf16(pairs[..whole].iter().map(|pair| order(*pair))) {
         match unit {
             Ok(c) => text.push(c),
-            Err(error) => text.push_str(&format!("\\u{{{:x}}}", error.unpaired_surrogate())),
+            Err(error) => push_code(text, error.unpaired_surrogate().into()),
         }
     }
     whole * 2

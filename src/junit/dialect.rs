@@ -70,7 +70,7 @@ impl Program {
 
     /// Of a suite with a name of the user's choice.
     pub(super) fn of_case(self, case: &RawCase) -> Self {
-        let is_python = |file: &str| file.ends_with(".py");
+        let is_python = |file: &str| Utf8Path::new(file).extension() == Some("py");
         match self {
             Self::Unknown if case.element.attribute("file").is_some_and(is_python) => Self::Pytest,
             known => known,
@@ -109,7 +109,8 @@ pub(super) fn is_mark(name: &str) -> bool {
     matches!(name, "failure" | "error" | "skipped" | "disabled") || is_rerun(name)
 }
 
-fn is_rerun(name: &str) -> bool {
+/// A failed attempt of a test that was run again.
+pub(super) fn is_rerun(name: &str) -> bool {
     matches!(
         name,
         "rerunFailure" | "rerunError" | "flakyFailure" | "flakyError"
@@ -377,7 +378,7 @@ fn duration(text: &str) -> Duration {
         .unwrap_or_default()
 }
 
-/// What a report is that has another root element than JUnit's.
+/// What a report is that has another root element than `JUnit`'s.
 pub(super) fn foreign(root: &str) -> String {
     let what = match root {
         "coverage" => "a coverage report: give it as coverage, not as tests",
@@ -410,15 +411,23 @@ mod tests {
 
     #[test]
     fn takes_any_time_that_is_meant_as_one() {
-        let seconds = |text: &str| duration(text).as_secs_f64();
-        assert_eq!(
-            ["1.5", " 0.25", "1,234.5", "1,5", "1,234,567", "1e1"].map(seconds),
-            [1.5, 0.25, 1234.5, 1.5, 1_234_567.0, 10.0]
-        );
-        assert_eq!(
-            ["", "-1", "NaN", "inf", "1e308", "a", "0x10"].map(seconds),
-            [0.0; 7]
-        );
+        for (text, milliseconds) in [
+            ("1.5", 1500),
+            (" 0.25", 250),
+            ("1,234.5", 1_234_500),
+            ("1,5", 1500),
+            ("1,234,567", 1_234_567_000),
+            ("1e1", 10_000),
+        ] {
+            assert_eq!(
+                duration(text),
+                Duration::from_millis(milliseconds),
+                "{text}"
+            );
+        }
+        for text in ["", "-1", "NaN", "inf", "1e308", "a", "0x10"] {
+            assert_eq!(duration(text), Duration::ZERO, "{text}");
+        }
     }
 
     #[test]

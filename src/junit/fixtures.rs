@@ -26,6 +26,10 @@ fn cases(report: &str) -> Vec<TestCase> {
 }
 
 /// Every case with its problems, a line each.
+#[expect(
+    clippy::use_debug,
+    reason = "the names of the variants are what is listed"
+)]
 fn listing(report: &str) -> Vec<String> {
     let described = |case: TestCase| {
         let mut text = format!("{} x{} {}", case.outcome.name(), case.attempts, case.id);
@@ -57,7 +61,58 @@ fn without_summaries(listing: &[String]) -> Vec<String> {
 #[test]
 fn reads_what_pytest_9_writes() {
     let listing = listing(fixture!("pytest9-xunit2.xml"));
-    insta::assert_snapshot!(listing.join("\n"), @"");
+    insta::assert_snapshot!(listing.join("\n"), @r#"
+    error x1 tests.test_broken
+      Error in Collect: ModuleNotFoundError: No module named 'a_module_that_does_not_exist' (tests/test_broken.py:1)
+    passed x1 tests.test_sample::test_passes
+    failed x1 tests.test_sample::test_fails
+      Failure in Call: AssertionError: sums are hard (tests/test_sample.py:16)
+    failed x1 tests.test_sample::test_prints_and_fails
+      Failure in Call: ValueError: control #x1B[31mred#x1B[0m and ]]> and é (tests/test_sample.py:22)
+    skipped x1 tests.test_sample::test_skipped_by_mark
+      Skip in Setup: not on this <platform>
+    skipped x1 tests.test_sample::test_skipped_inside
+      Skip in Setup: no database
+    xfailed x1 tests.test_sample::test_xfails
+      Xfail in Call: known & filed
+    passed x1 tests.test_sample::test_xpasses
+    failed x1 tests.test_sample::test_xpasses_strictly
+      Failure in Call: [XPASS(strict)] must fail
+    error x1 tests.test_sample::test_setup_error
+      Error in Setup: RuntimeError: no setup (tests/test_sample.py:51)
+    error x1 tests.test_sample::test_teardown_error
+      Error in Teardown: RuntimeError: no teardown (tests/test_sample.py:57)
+    error x1 tests.test_sample::test_fails_and_teardown_error
+      Failure in Call: assert [1, 2] == [1, 3] (tests/test_sample.py:69)
+      Error in Teardown: RuntimeError: no teardown (tests/test_sample.py:57)
+    passed x1 tests.test_sample.TestClass.TestNested::test_parameters[a::b[0]]
+    passed x1 tests.test_sample.TestClass.TestNested::test_parameters[<&"'>]
+    passed x1 tests.test_sample.TestClass.TestNested::test_parameters[\xe9]
+    passed x1 tests.test_sample.TestClass.TestNested::test_parameters[\x1b[31m]
+    passed x1 tests.test_sample.TestClass.TestNested::test_parameters[a\nb]
+    failed x1 tests.test_sample.TestClass.TestNested::test_parameters[plain]
+      Failure in Call: AssertionError: assert 'plain' != 'plain' (tests/test_sample.py:76)
+    failed x1 tests.test_sample.TestInherits::test_inherited
+      Failure in Call: AssertionError (tests/base.py:6)
+    flaky x2 tests.test_sample::test_passes_at_the_second_attempt
+      Rerun in Call: an earlier attempt failed; the report does not say why
+    failed x2 tests.test_sample::test_fails_at_every_attempt
+      Rerun in Call: an earlier attempt failed; the report does not say why
+      Failure in Call: AssertionError: assert 2 == 0 (tests/test_sample.py:98)
+    error x2 tests.test_sample::test_fails_at_every_attempt_with_teardown_error
+      Rerun in Call: an earlier attempt failed; the report does not say why
+      Failure in Call: AssertionError: assert 2 == 0 (tests/test_sample.py:103)
+      Error in Teardown: RuntimeError: no teardown (tests/test_sample.py:57)
+    failed x1 tests.test_sample::test_subtests
+      Failure in Call: assert (1 % 2) == 0 (tests/test_sample.py:109)
+      Failure in Call: assert (3 % 2) == 0 (tests/test_sample.py:109)
+      Failure in Call: contains 2 failed subtests
+    failed x1 tests.test_sample::test_subtests_and_itself
+      Failure in Call: AssertionError: assert 'first' == '' (tests/test_sample.py:114)
+      Skip in Setup: not today
+      Failure in Call: AssertionError: assert 'itself' == '' (tests/test_sample.py:117)
+    passed x1 tests.test_sample::test_subtests_pass
+    "#);
 }
 
 #[test]

@@ -112,11 +112,13 @@ fn next_attempt(known: &mut TestCase, mut case: TestCase, program: Program) {
         other => (other.max(known.outcome), false),
     };
     if superseded {
-        let failures = known
-            .problems
-            .iter_mut()
-            .filter(|problem| matches!(problem.kind, ProblemKind::Failure | ProblemKind::Error));
-        failures.for_each(|problem| problem.kind = ProblemKind::Rerun);
+        // Those of the attempts before the last one are reruns already.
+        let last = known.problems.iter_mut().rev();
+        for problem in last.take_while(|problem| problem.kind != ProblemKind::Rerun) {
+            if matches!(problem.kind, ProblemKind::Failure | ProblemKind::Error) {
+                problem.kind = ProblemKind::Rerun;
+            }
+        }
     }
     known.attempts = known.attempts.saturating_add(case.attempts);
     case.outcome = outcome;

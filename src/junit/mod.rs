@@ -1,4 +1,4 @@
-//! JUnit XML, the exchange format: what other programs wrote into a report, and our report into what
+//! `JUnit` XML, the exchange format: what other programs wrote into a report, and our report into what
 //! other programs read.
 //!
 //! From bytes to cases in four steps, each blind to the next one: [`decode`] makes text of the bytes,

@@ -1,4 +1,4 @@
-//! Any program's JUnit XML into test cases: streaming, tolerant, with bounds.
+//! Any program's `JUnit` XML into test cases: streaming, tolerant, with bounds.
 //!
 //! Counting is from the cases. A report's own numbers are only a cross-check, as they lie often
 //! enough. Nothing that came before a mistake is lost by it.
@@ -112,9 +112,9 @@ pub(crate) fn read(input: impl Read) -> JunitRead {
         });
     }
     let (cases, folded) = reader.fold.finish();
-    folded
-        .into_iter()
-        .for_each(|warning| warnings.push(|| warning));
+    for warning in folded {
+        warnings.push(|| warning);
+    }
     JunitRead {
         suite: reader.suite,
         cases,

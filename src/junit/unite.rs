@@ -13,7 +13,7 @@ const MAX_EXAMPLES: usize = 5;
 /// Brings the reports together, by the name of the file each is from.
 ///
 /// A test of several files is one case: the worst outcome wins, both count as attempts, and what
-/// they said is kept. The report has no shards, as JUnit does not tell how many there should be.
+/// they said is kept. The report has no shards, as `JUnit` does not tell how many there should be.
 pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
     let mut cases: BTreeMap<NodeId, (TestCase, Vec<usize>)> = BTreeMap::new();
     let mut suites = Vec::new();
@@ -124,7 +124,7 @@ mod tests {
         ]);
         assert_eq!(report.cases.len(), 1);
         insta::assert_snapshot!(report.warnings.join("\n"), @r"
-        a.xml: it is cut off after 61 bytes: tests after that are missing
+        a.xml: it is cut off after 59 bytes: tests after that are missing
         a.xml: what it says of the test `y` is incomplete and left out
         b.xml: it cannot be read at byte 11, in <coverage>: its root element is <coverage>, so it is a coverage report: give it as coverage, not as tests
         ");

@@ -17,9 +17,7 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
         match u8::try_from(c) {
             _ if !is_hidden(c) => shown.push(c),
             Ok(byte) => push_byte(&mut shown, byte),
-            Err(_) => {
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
-            }
+            Err(_) => push_code(&mut shown, c.into()),
         }
     }
     Cow::Owned(shown)
@@ -30,13 +28,21 @@ pub(super) fn push_byte(text: &mut String, byte: u8) {
     let _ = write!(text, "\\x{byte:02x}");
 }
 
+/// A character that cannot be shown, or a half of one.
+pub(super) fn push_code(text: &mut String, code: u32) {
+    let _ = write!(text, "\\u{{{code:x}}}");
+}
+
 fn is_hidden(c: char) -> bool {
     match c {
         '\n' | '\t' | '\r' => false,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            true
-        }
-        '\u{fffe}' | '\u{ffff}' => true,
+        '\u{61c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{fffe}'
+        | '\u{ffff}' => true,
         other => other.is_control(),
     }
 }

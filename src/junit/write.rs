@@ -1,4 +1,4 @@
-//! Our report as JUnit XML, for every program that reads it.
+//! Our report as `JUnit` XML, for every program that reads it.
 //!
 //! One suite holds all tests whatever shard they ran in: for most readers a test's identity is suite,
 //! class and name, and the next plan may put it into another shard. The shard is a property of the
@@ -18,7 +18,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::dialect::{GENERATOR, LOST, XFAIL, phase_type};
+use super::dialect::{GENERATOR, LOST, XFAIL, is_rerun, phase_type};
 use super::visible::visible;
 use crate::model::report::{Outcome, Phase, Problem, ProblemKind, Report, TestCase, Totals};
 
@@ -109,10 +109,7 @@ fn write_case(case: &TestCase, out: &mut impl Write) -> io::Result<()> {
         .map(|mark| mark.outcome)
         .max()
         .unwrap_or(Outcome::Passed);
-    let reruns = problems
-        .iter()
-        .filter(|problem| problem.kind == ProblemKind::Rerun)
-        .count();
+    let reruns = marks.iter().filter(|mark| is_rerun(mark.element)).count();
     let mut properties = vec![("nodeid", id.to_string())];
     properties.extend(shard.map(|shard| ("shard", shard.to_string())));
     if told != *outcome {
