@@ -9,25 +9,20 @@
 //! answer got lost.
 
 use octocrab::params::checks::{
-    CheckRunConclusion, CheckRunOutput, CheckRunOutputAnnotation, CheckRunOutputAnnotationLevel,
-    CheckRunStatus,
+    CheckRunConclusion, CheckRunOutput, CheckRunOutputAnnotation, CheckRunStatus,
 };
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 use super::context::Context;
 use super::error::{Error, Purpose, Result, cut_bytes};
-use crate::model::annotation::{Annotation, Level};
+use super::remark::Remark;
+use crate::model::annotation::Annotation;
 
-/// In one request, by GitHub's OpenAPI description.
+/// In one request, by the API's description.
 pub(crate) const ANNOTATIONS_PER_REQUEST: usize = 50;
 /// Of a summary and of a text, in bytes.
 pub(crate) const TEXT_LIMIT: usize = 65_535;
-/// Of an annotation's message and of its details, in bytes: a little below GitHub's 64 KB.
-const MESSAGE_LIMIT: usize = 64_000;
-/// Of an annotation's title, in characters.
-const TITLE_LIMIT: usize = 255;
-
 const PURPOSE: Purpose = Purpose {
     what: "the check run",
     permission: "checks: write",
@@ -270,198 +265,17 @@ impl<'a> Body<'a> {
     }
 }
 
-/// An annotation as it is sent and as it comes back: within its limits.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-struct Remark {
-    path: String,
-    start_line: u32,
-    annotation_level: String,
-    #[serde(default, deserialize_with = "text_or_null")]
-    title: String,
-    #[serde(default, deserialize_with = "text_or_null")]
-    message: String,
-    #[serde(default, deserialize_with = "text_or_null")]
-    raw_details: String,
-}
-
-fn text_or_null<'de, D: serde::Deserializer<'de>>(
-    value: D,
-) -> std::result::Result<String, D::Error> {
-    Option::deserialize(value).map(Option::unwrap_or_default)
-}
-
-impl Remark {
-    fn of(annotation: &Annotation) -> Self {
-        let Annotation {
-            level,
-            location,
-            title,
-            message,
-            details,
-        } = annotation;
-        let limited = |text: &str| {
-            cut_bytes(&basic_plane(text), MESSAGE_LIMIT)
-                .trim()
-                .to_owned()
-        };
-        let title: String = basic_plane(title)
-            .trim()
-            .chars()
-            .take(TITLE_LIMIT)
-            .collect();
-        let message = limited(message);
-        Self {
-            path: location.path.to_string(),
-            start_line: location.line.max(1),
-            annotation_level: match level {
-                Level::Notice => "notice",
-                Level::Warning => "warning",
-                Level::Failure => "failure",
-            }
-            .to_owned(),
-            // An empty message is refused.
-            message: if message.is_empty() {
-                "no message".to_owned()
-            } else {
-                message
-            },
-            title,
-            raw_details: limited(details),
-        }
-    }
-}
-
-impl From<&Remark> for CheckRunOutputAnnotation {
-    fn from(remark: &Remark) -> Self {
-        let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        Self {
-            path: remark.path.clone(),
-            start_line: remark.start_line,
-            end_line: remark.start_line,
-            start_column: None,
-            end_column: None,
-            annotation_level: match remark.annotation_level.as_str() {
-                "notice" => CheckRunOutputAnnotationLevel::Notice,
-                "warning" => CheckRunOutputAnnotationLevel::Warning,
-                _ => CheckRunOutputAnnotationLevel::Failure,
-            },
-            message: remark.message.clone(),
-            title: some(&remark.title),
-            raw_details: some(&remark.raw_details),
-        }
-    }
-}
-
-/// Writes what lies above U+FFFF as `\U0001f600`: the Checks API fails over such in annotations.
-fn basic_plane(text: &str) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut plain, char| {
-            if u32::from(char) > 0xFFFF {
-                plain.push_str(&format!("\\U{:08x}", u32::from(char)));
-            } else {
-                plain.push(char);
-            }
-            plain
-        })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
-
-    use serde_json::{Value, json};
     use wiremock::matchers::any;
-    use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+    use wiremock::{Mock, MockServer};
 
     use super::super::client::tests::client;
     use super::super::context::tests::context;
+    use super::super::fake_checks::Checks;
     use super::*;
+    use crate::model::annotation::Level;
     use crate::model::report::Location;
-
-    /// The check runs of one repository, annotations appended as GitHub does. The `n`-th write
-    /// request that `broken` names is carried out, but answered with a 500.
-    #[derive(Clone, Default)]
-    struct Checks {
-        runs: Arc<Mutex<Vec<Value>>>,
-        writes: Arc<Mutex<usize>>,
-        broken: Vec<usize>,
-    }
-
-    impl Respond for Checks {
-        fn respond(&self, request: &Request) -> ResponseTemplate {
-            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            let parts: Vec<&str> = request
-                .url
-                .path()
-                .trim_start_matches('/')
-                .split('/')
-                .collect();
-            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-            let number = |text: &str| text.parse::<usize>().expect("an id") - 1;
-            let answer = match (request.method.as_str(), &parts[3..]) {
-                ("GET", ["commits", _, "check-runs"]) => {
-                    let shown: Vec<Value> = runs.iter().cloned().collect();
-                    json!({"total_count": shown.len(), "check_runs": shown})
-                }
-                ("GET", ["check-runs", id, "annotations"]) => {
-                    let page = request
-                        .url
-                        .query_pairs()
-                        .find(|(key, _)| key == "page")
-                        .expect("a page")
-                        .1;
-                    let all = runs[number(id)]["annotations"]
-                        .as_array()
-                        .cloned()
-                        .unwrap_or_default();
-                    Value::from_iter(all.into_iter().skip(number(&page) * 100).take(100))
-                }
-                ("POST", ["check-runs"]) => {
-                    let mut run = json!({"id": runs.len() + 1, "html_url": format!("page/{}", runs.len() + 1)});
-                    merge(&mut run, &body);
-                    runs.push(run.clone());
-                    run
-                }
-                ("PATCH", ["check-runs", id]) => {
-                    let run = &mut runs[number(id)];
-                    merge(run, &body);
-                    run.clone()
-                }
-                other => panic!("unexpected request {other:?}"),
-            };
-            if request.method.as_str() != "GET" {
-                let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
-                *writes += 1;
-                if self.broken.contains(&*writes) {
-                    return ResponseTemplate::new(500);
-                }
-            }
-            ResponseTemplate::new(200).set_body_json(answer)
-        }
-    }
-
-    fn merge(run: &mut Value, body: &Value) {
-        let sent = body["output"]["annotations"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        assert!(sent.len() <= ANNOTATIONS_PER_REQUEST);
-        for key in ["name", "head_sha", "external_id", "conclusion"] {
-            if !body[key].is_null() {
-                run[key] = body[key].clone();
-            }
-        }
-        let mut all = run["annotations"].as_array().cloned().unwrap_or_default();
-        // GitHub keeps no order that could be relied on.
-        all.splice(0..0, sent);
-        let (title, summary, text) = (
-            &body["output"]["title"],
-            &body["output"]["summary"],
-            &body["output"]["text"],
-        );
-        run["output"] = json!({"title": title, "summary": summary, "text": text, "annotations_count": all.len()});
-        run["annotations"] = all.into();
-    }
 
     async fn start(checks: &Checks) -> (MockServer, Client, Context) {
         let server = MockServer::start().await;
@@ -471,31 +285,6 @@ mod tests {
             .await;
         let (client, context) = (client(&server), context(&server.uri()));
         (server, client, context)
-    }
-
-    impl Checks {
-        fn breaking(writes: &[usize]) -> Self {
-            Self {
-                broken: writes.to_vec(),
-                ..Self::default()
-            }
-        }
-
-        fn writes(&self) -> usize {
-            *self.writes.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-
-        /// How many annotations each run has.
-        fn counts(&self) -> Vec<u64> {
-            let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            runs.iter()
-                .map(|run| {
-                    run["output"]["annotations_count"]
-                        .as_u64()
-                        .expect("a count")
-                })
-                .collect()
-        }
     }
 
     fn annotations(count: u32) -> Vec<Annotation> {
@@ -635,35 +424,6 @@ mod tests {
         .await
         .expect("published");
         assert_eq!(checks.counts(), [0, 0]);
-    }
-
-    #[test]
-    fn an_annotation_is_within_the_limits_of_the_api() {
-        let remark = Remark::of(&Annotation {
-            level: Level::Warning,
-            location: Location {
-                path: "a.py".into(),
-                line: 0,
-            },
-            title: "é😀".repeat(300),
-            message: "é".repeat(40_000),
-            details: "😀".repeat(40_000),
-        });
-        assert_eq!(remark.title.chars().count(), 255);
-        assert!(remark.title.starts_with("é\\U0001f600é"));
-        assert_eq!(
-            (
-                remark.message.len(),
-                remark.raw_details.len(),
-                remark.start_line
-            ),
-            (64_000, 64_000, 1)
-        );
-        let empty = Annotation {
-            message: " \n".to_owned(),
-            ..annotations(1).remove(0)
-        };
-        assert_eq!(Remark::of(&empty).message, "no message");
     }
 
     #[test]

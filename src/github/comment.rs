@@ -117,10 +117,10 @@ async fn keep(
 
 /// Oldest first.
 async fn own_comments(client: &Client, thread: &str, marker: &str) -> Result<Vec<Comment>> {
-    let mut marked = client
+    let mut found = client
         .get_all(thread, &[], PURPOSE, |page: Vec<Comment>| page)
         .await?;
-    marked.retain(|comment| {
+    found.retain(|comment| {
         comment
             .body
             .as_deref()
@@ -129,14 +129,14 @@ async fn own_comments(client: &Client, thread: &str, marker: &str) -> Result<Vec
     });
     // A workflow's own token may not ask who it is, and is a bot's anyway; so the question is asked
     // only where a person's comment could be ours.
-    let person = marked.iter().any(|comment| !comment.is_by_bot());
+    let person = found.iter().any(|comment| !comment.is_by_bot());
     let me = if person { login(client).await } else { None };
-    marked.retain(|comment| match &me {
+    found.retain(|comment| match &me {
         Some(me) => comment.user.as_ref().is_some_and(|user| &user.login == me),
         None => comment.is_by_bot(),
     });
-    marked.sort_by_key(|comment| comment.id);
-    Ok(marked)
+    found.sort_by_key(|comment| comment.id);
+    Ok(found)
 }
 
 /// The user of the token; `None` for the token of an app.

@@ -189,7 +189,11 @@ fn without_urls(error: octocrab::Error) -> anyhow::Error {
 
 /// The longest start of a text with at most `limit` bytes that ends between two characters.
 pub(super) fn cut_bytes(text: &str, limit: usize) -> &str {
-    &text[..text.floor_char_boundary(limit)]
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]
@@ -199,17 +203,16 @@ mod tests {
     #[test]
     fn the_wait_comes_from_the_headers_in_githubs_order() {
         let wait = |headers: &[(&'static str, &str)]| {
-            let headers = headers.iter().map(|(name, value)| {
-                (
-                    (*name).parse().expect("a name"),
-                    value.parse().expect("a value"),
-                )
-            });
-            asked_wait(
-                &HeaderMap::from_iter(headers),
-                UNIX_EPOCH + Duration::from_secs(1000),
-            )
-            .as_secs()
+            let headers: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        (*name).parse().expect("a name"),
+                        value.parse().expect("a value"),
+                    )
+                })
+                .collect();
+            asked_wait(&headers, UNIX_EPOCH + Duration::from_secs(1000)).as_secs()
         };
         assert_eq!(
             wait(&[

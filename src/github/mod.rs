@@ -6,7 +6,10 @@ pub(crate) mod client;
 pub(crate) mod comment;
 pub(crate) mod context;
 pub(crate) mod error;
+#[cfg(test)]
+mod fake_checks;
 pub(crate) mod http;
 pub(crate) mod pull_request;
+pub(crate) mod remark;
 pub(crate) mod token;
 pub(crate) mod workflow;

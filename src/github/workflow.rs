@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::error::cut_bytes;
+use crate::render::workflow_command::{escape_data, escape_property};
 
 /// The runner drops a step's summary that is longer, with an error, in bytes.
 pub(crate) const SUMMARY_LIMIT: usize = 1 << 20;
@@ -149,18 +150,6 @@ pub(crate) fn command(name: &str, properties: &[(&str, &str)], message: &str) ->
 /// The line that makes the runner hide a text in every log from now on.
 pub(crate) fn add_mask(secret: &str) -> String {
     command("add-mask", &[], secret)
-}
-
-/// The text of a workflow command, as the runner's `ActionCommand` reads it.
-pub(crate) fn escape_data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
-}
-
-/// The value of a property of a workflow command.
-pub(crate) fn escape_property(text: &str) -> String {
-    escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// While it lives, the runner takes no line of the log for a command, so a child may print what it

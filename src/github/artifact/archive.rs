@@ -109,7 +109,7 @@ pub(crate) fn read(
         match result {
             Err(error) if broken => refused.push(format!("`{}`: {error:#}", shown(&name))),
             result => {
-                result.with_context(|| format!("`{}` could not be taken out", shown(&name)))?
+                result.with_context(|| format!("`{}` could not be taken out", shown(&name)))?;
             }
         }
     }
@@ -251,7 +251,7 @@ mod tests {
     /// The names that were handed out whole, and what was refused.
     fn taken(zip: &[u8], mut limits: Limits) -> anyhow::Result<(Vec<String>, Vec<String>)> {
         let mut names = Vec::new();
-        let refused = super::read(
+        let refused = read(
             Cursor::new(zip),
             &mut limits,
             |_| true,
@@ -384,7 +384,7 @@ mod tests {
             ..Limits::default()
         };
         let read = |limits: &mut Limits| {
-            super::read(
+            read(
                 Cursor::new(&bytes),
                 limits,
                 |_| true,

@@ -247,7 +247,7 @@ fn with_query(url: &Url, pairs: &[(&str, &str)]) -> Url {
     url
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(64), |mut hex, byte| {

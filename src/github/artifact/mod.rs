@@ -5,9 +5,12 @@
 
 pub(crate) mod archive;
 pub(crate) mod blob;
+#[cfg(test)]
+mod fake_service;
 pub(crate) mod name;
 pub(crate) mod pack;
 pub(crate) mod patience;
 pub(crate) mod rest;
 pub(crate) mod service;
 pub(crate) mod store;
+mod wire;

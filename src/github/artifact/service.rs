@@ -7,7 +7,6 @@ use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Url};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -15,7 +14,8 @@ use super::blob::{self, Downloaded, Reach};
 use super::name::ArtifactName;
 use super::pack::Packed;
 use super::patience::{Patience, Trouble};
-use super::store::{Listed, Place};
+use super::store::Listed;
+use super::wire::{Artifact, Created, Finalized, List, Signed, Twirp};
 use crate::github::token::Token;
 
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -275,241 +275,19 @@ impl Ids {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Twirp {
-    #[serde(default)]
-    msg: String,
-}
-
-#[derive(Deserialize)]
-struct Created {
-    #[serde(alias = "signedUploadUrl")]
-    signed_upload_url: String,
-}
-
-#[derive(Deserialize)]
-struct Finalized {
-    #[serde(default, alias = "artifactId")]
-    artifact_id: Option<Number>,
-}
-
-#[derive(Deserialize)]
-struct Signed {
-    #[serde(alias = "signedUrl")]
-    signed_url: String,
-}
-
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    artifacts: Vec<Artifact>,
-}
-
-#[derive(Deserialize)]
-struct Artifact {
-    #[serde(alias = "workflowRunBackendId")]
-    workflow_run_backend_id: String,
-    #[serde(alias = "workflowJobRunBackendId")]
-    workflow_job_run_backend_id: String,
-    name: String,
-    #[serde(default)]
-    size: Option<Number>,
-    #[serde(default, alias = "createdAt")]
-    created_at: Option<String>,
-    #[serde(default)]
-    digest: Option<String>,
-}
-
-/// An int64 is a string in this JSON; doubles of the service also write a number.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Number(u64),
-    Text(String),
-}
-
-impl Number {
-    fn number(&self) -> Option<u64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            Self::Text(text) => text.parse().ok(),
-        }
-    }
-}
-
-impl Artifact {
-    fn listed(self) -> Option<Listed> {
-        Listed::of(
-            &self.name,
-            self.size.and_then(|size| size.number()).unwrap_or_default(),
-            self.digest.filter(|digest| !digest.is_empty()),
-            self.created_at.unwrap_or_default(),
-            Place::OwnRun {
-                run: self.workflow_run_backend_id,
-                job: self.workflow_job_run_backend_id,
-            },
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::io::Write as _;
-    use std::sync::{Arc, Mutex, PoisonError};
 
-    use sha2::{Digest, Sha256};
     use tempfile::NamedTempFile;
     use wiremock::matchers::any;
-    use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
 
+    use super::super::fake_service::{Fake, token};
     use super::super::name::{Content, SuiteName};
     use super::super::store::Store;
     use super::*;
     use crate::github::http::http_client;
-
-    /// The service and its blob store on one port. The n-th requests of `broken` are carried out,
-    /// but answered with a 503.
-    #[derive(Clone, Default)]
-    struct Fake {
-        state: Arc<Mutex<State>>,
-        broken: Vec<usize>,
-        camel: bool,
-    }
-
-    #[derive(Default)]
-    struct State {
-        requests: usize,
-        taken: Vec<String>,
-        blocks: BTreeMap<String, Vec<u8>>,
-        blobs: BTreeMap<String, Vec<u8>>,
-        finished: BTreeMap<String, Value>,
-    }
-
-    impl Respond for Fake {
-        fn respond(&self, request: &Request) -> ResponseTemplate {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.requests += 1;
-            let broken = self.broken.contains(&state.requests);
-            let answer = if request.url.path().starts_with("/twirp/") {
-                self.twirp(&mut state, request)
-            } else {
-                assert!(
-                    request.headers.get("authorization").is_none(),
-                    "no token to the store"
-                );
-                blob(&mut state, request)
-            };
-            if broken {
-                ResponseTemplate::new(503)
-            } else {
-                answer
-            }
-        }
-    }
-
-    impl Fake {
-        fn twirp(&self, state: &mut State, request: &Request) -> ResponseTemplate {
-            assert_eq!(
-                request.headers["authorization"].to_str().ok(),
-                Some(format!("Bearer {}", token()).as_str())
-            );
-            let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-            assert_eq!(body["workflow_run_backend_id"], "run-1");
-            let name = body["name"].as_str().unwrap_or_default().to_owned();
-            let host = format!(
-                "http://{}",
-                request.headers["host"].to_str().expect("a host")
-            );
-            let method = request.url.path().rsplit('/').next().expect("a method");
-            let answer = match method {
-                "CreateArtifact" if state.taken.contains(&name) => {
-                    return ResponseTemplate::new(409)
-                        .set_body_json(json!({"code": "already_exists", "msg": "exists"}));
-                }
-                "CreateArtifact" => {
-                    assert_eq!(body["version"], 4);
-                    state.taken.push(name.clone());
-                    let key = if self.camel {
-                        "signedUploadUrl"
-                    } else {
-                        "signed_upload_url"
-                    };
-                    json!({"ok": true, key: format!("{host}/blob/{name}?sig=a%2Bb")})
-                }
-                "FinalizeArtifact" => {
-                    let blob = &state.blobs[&name];
-                    assert_eq!(body["size"], blob.len().to_string());
-                    let digest = format!(
-                        "sha256:{}",
-                        Sha256::digest(blob)
-                            .iter()
-                            .map(|byte| format!("{byte:02x}"))
-                            .collect::<String>()
-                    );
-                    assert_eq!(body["hash"], digest);
-                    if state.finished.contains_key(&name) {
-                        return ResponseTemplate::new(404)
-                            .set_body_json(json!({"code": "not_found", "msg": "no such upload"}));
-                    }
-                    let listed = json!({
-                        "workflow_run_backend_id": "run-1", "workflow_job_run_backend_id": "job-9",
-                        "database_id": "7", "name": name, "size": blob.len().to_string(), "digest": digest,
-                    });
-                    state.finished.insert(name, listed);
-                    json!({"ok": true, "artifact_id": "7"})
-                }
-                "ListArtifacts" => {
-                    json!({"artifacts": state.finished.values().collect::<Vec<_>>()})
-                }
-                "GetSignedArtifactURL" => {
-                    assert_eq!(body["workflow_job_run_backend_id"], "job-9");
-                    let key = if self.camel {
-                        "signedUrl"
-                    } else {
-                        "signed_url"
-                    };
-                    json!({key: format!("{host}/blob/{name}?sig=x")})
-                }
-                other => panic!("unexpected method {other}"),
-            };
-            ResponseTemplate::new(200).set_body_json(answer)
-        }
-    }
-
-    fn blob(state: &mut State, request: &Request) -> ResponseTemplate {
-        let query: BTreeMap<String, String> = request.url.query_pairs().into_owned().collect();
-        let name = request.url.path().trim_start_matches("/blob/").to_owned();
-        match query.get("comp").map(String::as_str) {
-            Some("block") => {
-                assert_eq!(query["sig"], "a+b");
-                state
-                    .blocks
-                    .insert(query["blockid"].clone(), request.body.clone());
-                ResponseTemplate::new(201)
-            }
-            Some("blocklist") => {
-                let list = std::str::from_utf8(&request.body).expect("XML");
-                let ids = list
-                    .split("<Latest>")
-                    .skip(1)
-                    .map(|part| part.split('<').next().expect("an id"));
-                let blob = ids.flat_map(|id| state.blocks[id].clone()).collect();
-                state.blobs.insert(name, blob);
-                ResponseTemplate::new(201)
-            }
-            _ => ResponseTemplate::new(200).set_body_bytes(state.blobs[&name].clone()),
-        }
-    }
-
-    fn token() -> String {
-        let payload =
-            json!({"scp": "Actions.GenericRead:x Actions.Results:run-1:job-1 Actions.Other:a:b:c"});
-        format!(
-            "head.{}.signature",
-            URL_SAFE_NO_PAD.encode(payload.to_string())
-        )
-    }
 
     async fn start(fake: &Fake) -> (MockServer, Service) {
         let server = MockServer::start().await;
