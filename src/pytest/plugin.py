@@ -196,6 +196,8 @@ class Paths:
 
     def source(self, filename):
         """A file of the project itself, relative to the root; None for installed code."""
+        if filename.startswith("<"):
+            return None
         if filename not in self.sources:
             full = os.path.normpath(os.path.join(self.base, filename))
             path = self.inside(full)
@@ -203,7 +205,7 @@ class Paths:
                 folders = path.split("/")
                 if "site-packages" in folders or "dist-packages" in folders:
                     path = None
-                elif full.startswith(self.installed) or not os.path.exists(full):
+                elif full.startswith(self.installed):
                     path = None
             self.sources[filename] = path
         return self.sources[filename]
@@ -397,6 +399,7 @@ class Reporter:
         self.began = log.now()
         self.ids = {}
         self.nested = []
+        self.again = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self):
@@ -457,6 +460,8 @@ class Reporter:
     # The lines that every test writes are put together by hand: that is three times as fast.
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid):
+        if nodeid == self.again:
+            return
         self.log.append(
             '{"e":"start","id":%s,"at":%.6f%s}'
             % (quote(self.id_of(nodeid)), self.log.now(), self.by_worker)
@@ -464,6 +469,8 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self, nodeid):
+        if nodeid == self.again:
+            return
         self.log.append(
             '{"e":"finish","id":%s,"at":%.6f}' % (quote(self.id_of(nodeid)), self.log.now())
         )
@@ -489,6 +496,8 @@ class Reporter:
             self.by_worker,
         )
         details = self.details(report, place)
+        # Some versions of rerunfailures begin and end each attempt: for us it is one test.
+        self.again = report.nodeid if report.outcome == "rerun" else None
         self.log.append(line + ("," + self.log.encode(details)[1:] if details else "}"))
 
     def details(self, report, place):
@@ -689,7 +698,8 @@ class Controller:
             },
             after_others=True,
         )
-        self.log.write({"e": "finish", "id": test, "at": now})
+        if report.outcome != "rerun":
+            self.log.write({"e": "finish", "id": test, "at": now})
 
     def running_on(self, worker):
         """The id of the test that a worker has begun and not finished."""

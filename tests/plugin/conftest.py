@@ -106,9 +106,10 @@ def read_events(path):
 
 
 class Project:
-    def __init__(self, root, python, plugin_dir):
+    def __init__(self, root, name, plugin_dir):
         self.root = root
-        self.python = python
+        self.name = name
+        self.python = interpreter(name)
         self.plugin_dir = plugin_dir
         self.runs = 0
         self.write({"pytest.ini": "[pytest]\n"})
@@ -248,7 +249,7 @@ def make_project(tmp_path, plugin_dir):
     def make(name):
         root = tmp_path / "project"
         root.mkdir()
-        return Project(root, interpreter(name), plugin_dir)
+        return Project(root, name, plugin_dir)
 
     return make
 
