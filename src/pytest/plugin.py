@@ -33,6 +33,9 @@ FIXTURE_FLOOR = 0.001
 TEXT_LIMIT = 64 << 10
 MESSAGE_LIMIT = 1 << 10
 NOWHERE = None, None
+HERE = os.path.abspath(__file__)
+# Coverage measures everything that is not installed, but nothing that has no real file.
+__file__ = "<parallel-pytest>/" + os.path.basename(HERE)
 
 quote = json.encoder.encode_basestring_ascii
 
@@ -55,8 +58,11 @@ def pytest_configure(config):
         log.write({"e": "internal_error", "text": valid(str(error))}, after_others=True)
         raise
     paths = Paths(os.environ.get(ENV + "ROOT") or os.getcwd(), config)
+    side_by_side = os.environ.get(ENV + "SIDE_BY_SIDE") == "1"
+    if side_by_side:
+        config._inicache["cache_dir"] = os.path.join(folder, "cache")
     if not is_worker(config):
-        config.pluginmanager.register(Controller(plan, config, log, folder))
+        config.pluginmanager.register(Controller(plan, config, log, folder, side_by_side))
     if not starts_workers(config):
         selection = Selection(plan, paths, config)
         config.pluginmanager.register(selection)
@@ -80,7 +86,7 @@ def leave_environment():
     for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE"):
         os.environ.pop(ENV + name, None)
     drop_entry("PYTEST_PLUGINS", NAME, ",")
-    drop_entry("PYTHONPATH", os.path.dirname(os.path.abspath(__file__)), os.pathsep)
+    drop_entry("PYTHONPATH", os.path.dirname(HERE), os.pathsep)
 
 
 def drop_entry(name, entry, separator):
@@ -169,7 +175,7 @@ class Paths:
             if self.inside(prefix)
         )
         self.files = {}
-        self.sources = {__file__: None}
+        self.sources = {HERE: None}
 
     def inside(self, path):
         """Relative to the root; None for what is not below it."""
@@ -190,6 +196,8 @@ class Paths:
 
     def source(self, filename):
         """A file of the project itself, relative to the root; None for installed code."""
+        if filename.startswith("<"):
+            return None
         if filename not in self.sources:
             full = os.path.normpath(os.path.join(self.base, filename))
             path = self.inside(full)
@@ -197,7 +205,7 @@ class Paths:
                 folders = path.split("/")
                 if "site-packages" in folders or "dist-packages" in folders:
                     path = None
-                elif full.startswith(self.installed) or not os.path.exists(full):
+                elif full.startswith(self.installed):
                     path = None
             self.sources[filename] = path
         return self.sources[filename]
@@ -278,7 +286,7 @@ class Selection:
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, config, items):
         self.select(config, items)
-        chosen = set(map(id, items))
+        chosen = {id(item): item for item in items}
         yield
         if any(id(item) not in chosen for item in items):
             self.select(config, items, chosen)
@@ -391,6 +399,7 @@ class Reporter:
         self.began = log.now()
         self.ids = {}
         self.nested = []
+        self.again = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self):
@@ -451,6 +460,8 @@ class Reporter:
     # The lines that every test writes are put together by hand: that is three times as fast.
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid):
+        if nodeid == self.again:
+            return
         self.log.append(
             '{"e":"start","id":%s,"at":%.6f%s}'
             % (quote(self.id_of(nodeid)), self.log.now(), self.by_worker)
@@ -458,6 +469,8 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self, nodeid):
+        if nodeid == self.again:
+            return
         self.log.append(
             '{"e":"finish","id":%s,"at":%.6f}' % (quote(self.id_of(nodeid)), self.log.now())
         )
@@ -483,6 +496,8 @@ class Reporter:
             self.by_worker,
         )
         details = self.details(report, place)
+        # Some versions of rerunfailures begin and end each attempt: for us it is one test.
+        self.again = report.nodeid if report.outcome == "rerun" else None
         self.log.append(line + ("," + self.log.encode(details)[1:] if details else "}"))
 
     def details(self, report, place):
@@ -509,8 +524,7 @@ class Reporter:
         longrepr = report.longrepr
         if isinstance(longrepr, tuple) and len(longrepr) == 3:
             path, line, message = longrepr
-            path, text = self.paths.source(str(path)), ""
-            place = (path, line) if path else place
+            place, text = (self.paths.source(str(path)), line), ""
             message = message[9:] if message.startswith("Skipped: ") else message
         else:
             text = report.longreprtext
@@ -574,7 +588,7 @@ def summary(longrepr, text):
 class Controller:
     """What there is once per session: its begin, its end, and what goes wrong around the tests."""
 
-    def __init__(self, plan, config, log, folder):
+    def __init__(self, plan, config, log, folder, side_by_side):
         self.plan = plan
         self.config = config
         self.log = log
@@ -582,7 +596,6 @@ class Controller:
         self.session = None
         self.failed_inside = False
         self.first_worker = True
-        side_by_side = os.environ.get(ENV + "SIDE_BY_SIDE") == "1"
         self.junit = self.direct_junit(side_by_side)
         if side_by_side:
             self.keep_apart()
@@ -616,7 +629,6 @@ class Controller:
     def keep_apart(self):
         """Shards in one working directory must not write the same files."""
         config = self.config
-        config._inicache["cache_dir"] = os.path.join(self.folder, "cache")
         if config.getoption("basetemp", None):
             base = os.path.abspath(config.option.basetemp)
             os.makedirs(base, exist_ok=True)
@@ -686,7 +698,8 @@ class Controller:
             },
             after_others=True,
         )
-        self.log.write({"e": "finish", "id": test, "at": now})
+        if report.outcome != "rerun":
+            self.log.write({"e": "finish", "id": test, "at": now})
 
     def running_on(self, worker):
         """The id of the test that a worker has begun and not finished."""
@@ -740,7 +753,12 @@ class Controller:
         try:
             with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
                 warnings.simplefilter("ignore")
-                measured.json_report(outfile=temporary, ignore_errors=True, show_contexts=False)
+                measured.json_report(
+                    outfile=temporary,
+                    ignore_errors=True,
+                    show_contexts=False,
+                    omit=list(measured.get_option("report:omit") or []) + [HERE],
+                )
             os.replace(temporary, path)
         except Exception as error:
             # The tests of this shard may measure nothing.
