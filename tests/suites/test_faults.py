@@ -61,7 +61,7 @@ class Project:
 
     def finish(self, process):
         try:
-            self.output = process.communicate(timeout=60)[0]
+            self.output = process.communicate(timeout=180)[0]
         finally:
             process.kill()
         return process.returncode
@@ -115,10 +115,10 @@ def assert_lost_in_the_middle(project, exit):
 
 
 def test_a_shard_killed_in_the_middle_of_a_test(project):
-    what = "open('pid.tmp', 'w').write(str(os.getpid())); os.rename('pid.tmp', 'pid'); time.sleep(60)"
+    what = "open('pid.tmp', 'w').write(str(os.getpid())); os.rename('pid.tmp', 'pid'); time.sleep(600)"
     project.write(test_ends=MID_TEST.format(what=what), test_other=QUICK)
     process = project.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (project.folder / "pid").exists():
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
@@ -139,20 +139,20 @@ def test_a_test_that_crashes_the_interpreter(project):
 
 
 def test_a_test_that_hangs_is_named(project):
-    project.write(test_ends=MID_TEST.format(what="time.sleep(60)"), test_other=QUICK)
+    project.write(test_ends=MID_TEST.format(what="time.sleep(600)"), test_other=QUICK)
     began = time.monotonic()
     assert_lost_in_the_middle(project, project.local(flags=("--test-timeout", "2s")))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
     assert re.search(r"test_ends\.py::test_running.*(2 ?s|2\.\d|timeout|hang|too long)", project.output), (
         project.output
     )
 
 
 def test_an_interrupted_run_keeps_what_was_done(project):
-    what = "open('pid', 'w').close(); time.sleep(60)"
+    what = "open('pid', 'w').close(); time.sleep(600)"
     project.write(test_ends=MID_TEST.format(what=what), test_other=QUICK)
     process = project.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (project.folder / "pid").exists():
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
