@@ -199,9 +199,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_file_has_one_shard_and_every_shard_counts_right(
-            files in vec(any_file(), 0..60), total in 1_u16..40
+            files in vec(any_file(), 0..60), total in 1_u16..40, target in 0.0..1e9_f64
         ) {
-            let plan = plan(request(files.clone(), total));
+            let mut request = request(files.clone(), total);
+            request.inputs.target_seconds = Some(target);
+            let plan = plan(request);
             let paths: std::collections::BTreeSet<_> = files.into_iter().map(|it| it.path).collect();
             prop_assert!(plan.files.keys().eq(&paths));
             prop_assert_eq!(plan.shards.len(), usize::from(total));

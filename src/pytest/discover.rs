@@ -32,7 +32,7 @@ pub(crate) struct Discovery {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TestFile {
-    /// Relative to the folder of the search, with `/`; outside of it with `..`.
+    /// Relative to the folder of the search, with `/`; absolute outside of it.
     pub(crate) path: String,
     /// Tests it seems to hold, perhaps none.
     pub(crate) functions: usize,
@@ -409,20 +409,12 @@ impl Search<'_> {
         }
     }
 
-    /// Relative to the root.
+    /// Relative to the root where it lies below it, else absolute: as the plugin names files.
     fn shown(&self, path: &Utf8Path) -> String {
-        let shared = self
-            .root
-            .ancestors()
-            .find(|folder| path.starts_with(folder));
-        let Some((below, shared)) = shared.and_then(|it| Some((path.strip_prefix(it).ok()?, it)))
-        else {
-            return path.to_string();
-        };
-        let up = self.root.components().count() - shared.components().count();
-        let parts =
-            std::iter::repeat_n("..", up).chain(below.components().map(|part| part.as_str()));
-        parts.collect::<Vec<_>>().join("/")
+        let real = || path.canonicalize_utf8().ok()?.strip_prefix(self.root).ok().map(ToOwned::to_owned);
+        let inside = path.strip_prefix(self.root).ok().map(ToOwned::to_owned).or_else(real);
+        let parts = |inside: Utf8PathBuf| inside.components().map(|part| part.as_str().to_owned()).collect::<Vec<_>>().join("/");
+        inside.map_or_else(|| path.to_string(), parts)
     }
 }
 
