@@ -97,7 +97,7 @@ async fn execute(command: Command) -> Result<Exit> {
 }
 
 enum Parsed {
-    Cli(Cli),
+    Cli(Box<Cli>),
     /// Help or the version was shown, or the usage was wrong.
     Shown(Exit),
 }
@@ -126,7 +126,7 @@ fn parse(args: &[OsString]) -> Result<Parsed> {
     let (command, sources) = settings.layer(Cli::command())?;
     let matches: Result<ArgMatches, clap::Error> = command.try_get_matches_from(args);
     match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => Ok(Parsed::Cli(cli)),
+        Ok(cli) => Ok(Parsed::Cli(Box::new(cli))),
         Err(error)
             if matches!(
                 error.kind(),

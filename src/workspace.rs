@@ -1,7 +1,7 @@
 //! Our files on disk: the work folder of a run and the folders that shards leave behind.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -19,6 +19,7 @@ pub(crate) const MANIFEST_FILE: &str = "shard.json";
 pub(crate) const EVENTS_FILE: &str = "events.jsonl";
 pub(crate) const COVERAGE_FILE: &str = "coverage.json";
 pub(crate) const LOG_FILE: &str = "log.txt";
+pub(crate) const HISTORY_FILE: &str = "history.json";
 
 /// A manifest or a plan is never larger than this, in bytes.
 const MAX_JSON_BYTES: u64 = 256 << 20;

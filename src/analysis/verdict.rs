@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::merge::{Merged, ShardResult, exit_status};
 use crate::model::coverage::Coverage;
 use crate::model::plan::Plan;
-use crate::model::report::{Outcome, TestCase};
+use crate::model::report::TestCase;
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
 use crate::pytest::log::ShardLog;
@@ -209,6 +209,7 @@ mod tests {
     use super::*;
     use crate::analysis::merge::merge;
     use crate::model::plan::tests::plan;
+    use crate::model::report::Outcome;
     use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
 
     fn result(plan: &Plan, shard: Shard, events: &str) -> ShardResult {

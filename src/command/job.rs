@@ -8,14 +8,19 @@ use super::console;
 use crate::github::artifact::archive::{self, Limits};
 use crate::github::artifact::name::{ArtifactName, Content, SuiteName};
 use crate::github::artifact::pack::{self, Source};
+use crate::github::artifact::rest;
 use crate::github::artifact::service::Service;
 use crate::github::artifact::store::{Listed, Store, Wait, newest};
+use crate::github::client::Client;
 use crate::github::context::Context;
 use crate::github::http::http_client;
+use crate::github::token::Token;
 use crate::github::workflow::{self, Files};
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
-use crate::workspace::{COVERAGE_FILE, EVENTS_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE};
+use crate::workspace::{
+    COVERAGE_FILE, EVENTS_FILE, HISTORY_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE,
+};
 
 /// What publish needs of a shard, and what people look at afterwards.
 const SHARD_FILES: [&str; 5] = [
@@ -53,6 +58,28 @@ impl Job {
 
     pub(crate) fn has_artifacts(&self) -> bool {
         self.service.is_some()
+    }
+
+    /// A client of the API; `None` without a token.
+    ///
+    /// # Errors
+    /// The token cannot be one.
+    pub(crate) fn client(&self, token: Option<&str>) -> Result<Option<Client>> {
+        token
+            .map(|text| Client::new(&self.context.api_url, &Token::new(text)?))
+            .transpose()
+    }
+
+    /// Whether this run says what the default branch is like.
+    pub(crate) fn is_default_branch(&self) -> bool {
+        let Context {
+            branch,
+            default_branch,
+            pull_request,
+            is_fork,
+            ..
+        } = &self.context;
+        !is_fork && pull_request.is_none() && default_branch.as_ref() == Some(branch)
     }
 
     /// # Errors
@@ -97,6 +124,16 @@ impl Job {
         .await
     }
 
+    /// # Errors
+    /// The disk's or the artifact service's.
+    pub(crate) async fn upload_history(&self, suite: &str, folder: &Utf8Path) -> Result<()> {
+        let source = Source {
+            name: HISTORY_FILE.to_owned(),
+            path: folder.join(HISTORY_FILE),
+        };
+        self.upload(suite, Content::History, vec![source]).await
+    }
+
     async fn upload(&self, suite: &str, content: Content, sources: Vec<Source>) -> Result<()> {
         let Some(service) = &self.service else {
             return Ok(());
@@ -120,18 +157,49 @@ impl Job {
     /// The disk's or the artifact service's; no plan in this run.
     pub(crate) async fn download_plan(&self, suite: &str, folder: &Utf8Path) -> Result<()> {
         let is_plan = |listed: &Listed| matches!(listed.name.content, Content::Plan { .. });
-        let listed = self
-            .list_until(suite, |listed| listed.iter().any(is_plan), Wait::default())
-            .await?;
+        let has_plan = |listed: &[Listed]| listed.iter().any(is_plan);
+        let listed = list_until(&self.own_run()?, suite, has_plan, Wait::default()).await?;
         let plan = listed
             .into_iter()
             .find(is_plan)
             .context("this run has no plan: let a job before this one run the command `plan`")?;
-        self.download(&plan, folder, &mut Limits::default()).await
+        self.download(&self.own_run()?, &plan, folder, &mut Limits::default())
+            .await
     }
 
-    /// Brings plan and shards of this run into folders of their own below `folder`. Waits a while
-    /// for as many shards as the plan has, since lists lag behind uploads.
+    /// Brings the newest history of the default branch to `folder`. `None` where there is none yet, or
+    /// no token to ask with.
+    ///
+    /// # Errors
+    /// The disk's or GitHub's.
+    pub(crate) async fn download_history(
+        &self,
+        suite: &str,
+        folder: &Utf8Path,
+        token: Option<&str>,
+    ) -> Result<Option<Utf8PathBuf>> {
+        let (Some(client), Some(branch)) = (self.client(token)?, &self.context.default_branch)
+        else {
+            return Ok(None);
+        };
+        let suite: SuiteName = suite.parse()?;
+        let Some(listed) = rest::history(&client, &self.context, &suite, branch).await? else {
+            return Ok(None);
+        };
+        let store = Store::OtherRun {
+            client: &client,
+            context: &self.context,
+            run: self.context.run_id,
+        };
+        fs::create_dir_all(folder)?;
+        self.download(&store, &listed, folder, &mut Limits::default())
+            .await?;
+        Ok(Some(folder.join(HISTORY_FILE)))
+    }
+
+    /// Brings plan and shards of the run, this one or the one that triggered it, into folders of their
+    /// own below `folder`. Waits a while for as many shards as the plan has, since lists lag behind
+    /// uploads.
     ///
     /// # Errors
     /// The disk's or the artifact service's. A shard that cannot be had is a warning: it will be missed.
@@ -139,8 +207,18 @@ impl Job {
         &self,
         suite: &str,
         folder: &Utf8Path,
+        token: Option<&str>,
         patient: bool,
     ) -> Result<Vec<String>> {
+        let client = self.client(token)?;
+        let store = match (&self.context.triggering_run, &client) {
+            (Some(run), Some(client)) => Store::OtherRun {
+                client,
+                context: &self.context,
+                run: run.id,
+            },
+            _ => self.own_run()?,
+        };
         let total = |listed: &[Listed]| {
             listed.iter().find_map(|listed| match listed.name.content {
                 Content::Shard { shard, .. } => Some(usize::from(shard.total())),
@@ -161,7 +239,7 @@ impl Job {
         }
         let mut limits = Limits::default();
         let mut warnings = Vec::new();
-        for artifact in self.list_until(suite, complete, wait).await? {
+        for artifact in list_until(&store, suite, complete, wait).await? {
             if matches!(
                 artifact.name.content,
                 Content::Report { .. } | Content::History
@@ -170,7 +248,7 @@ impl Job {
             }
             let place = folder.join(artifact.name.to_string());
             fs::create_dir_all(&place)?;
-            if let Err(error) = self.download(&artifact, &place, &mut limits).await {
+            if let Err(error) = self.download(&store, &artifact, &place, &mut limits).await {
                 warnings.push(format!(
                     "the artifact {} is left out: {error:#}",
                     artifact.name
@@ -180,44 +258,23 @@ impl Job {
         Ok(warnings)
     }
 
-    async fn list_until(
-        &self,
-        suite: &str,
-        complete: impl Fn(&[Listed]) -> bool,
-        wait: Wait,
-    ) -> Result<Vec<Listed>> {
-        let service = self
-            .service
-            .as_ref()
+    fn own_run(&self) -> Result<Store<'_>> {
+        let service = self.service.as_ref();
+        let service = service
             .context("this runner offers no artifacts here: use --plan-file or --reports")?;
-        let suite: SuiteName = suite.parse()?;
-        let ours = |listed: Vec<Listed>| -> Vec<Listed> {
-            newest(
-                listed
-                    .into_iter()
-                    .filter(|listed| listed.name.suite == suite)
-                    .collect(),
-            )
-        };
-        let store = Store::OwnRun(service);
-        let listed = store
-            .list_until(|listed| complete(&ours(listed.to_vec())), wait)
-            .await?;
-        Ok(ours(listed))
+        Ok(Store::OwnRun(service))
     }
 
     async fn download(
         &self,
+        store: &Store<'_>,
         listed: &Listed,
         folder: &Utf8Path,
         limits: &mut Limits,
     ) -> Result<()> {
-        let service = self
-            .service
-            .as_ref()
-            .context("this runner offers no artifacts here")?;
-        let downloaded = Store::OwnRun(service).download(listed).await?;
-        let wanted = |name: &str| name == PLAN_FILE || SHARD_FILES.contains(&name);
+        let downloaded = store.download(listed).await?;
+        let wanted =
+            |name: &str| [PLAN_FILE, HISTORY_FILE].contains(&name) || SHARD_FILES.contains(&name);
         for refused in archive::save(downloaded.file.reopen()?, limits, wanted, folder)? {
             console::warn(format!("{}: {refused}", listed.name));
         }
@@ -232,6 +289,24 @@ impl Job {
             console::warn(format!("{error:#}"));
         }
     }
+}
+
+/// The newest artifacts of a suite, once they are complete or the time is up.
+async fn list_until(
+    store: &Store<'_>,
+    suite: &str,
+    complete: impl Fn(&[Listed]) -> bool,
+    wait: Wait,
+) -> Result<Vec<Listed>> {
+    let suite: SuiteName = suite.parse()?;
+    let ours = |mut listed: Vec<Listed>| {
+        listed.retain(|listed| listed.name.suite == suite);
+        newest(listed)
+    };
+    let listed = store
+        .list_until(|listed| complete(&ours(listed.to_vec())), wait)
+        .await?;
+    Ok(ours(listed))
 }
 
 /// The workspace as later `run:` steps of the job see it: the host's path of it.

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::conclude;
 use super::console;
+use super::history::{self, HistoryArgs};
 use super::plan::{self, shard_count};
 use super::progress;
 use super::report_folder;
@@ -23,10 +24,10 @@ use crate::render::terminal;
 use crate::render::view::Links;
 use crate::runner::host::Ended;
 use crate::runner::lock::WorkLock;
-use crate::runner::output::Show;
+use crate::runner::output::{Guard, Show, Terminal};
 use crate::runner::signals::Interrupts;
 use crate::runner::token::RunToken;
-use crate::workspace::{self, WorkDir};
+use crate::workspace::{self, HISTORY_FILE, WorkDir};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LocalArgs {
@@ -34,13 +35,16 @@ pub(crate) struct LocalArgs {
     #[arg(long, value_name = "N", value_parser = shard_count)]
     pub(crate) shards: Option<u16>,
 
-    /// What earlier runs taught: a history.json [default: the one in the work folder]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) history: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(crate) history: HistoryArgs,
 
     /// Folder for the merged report
     #[arg(long, value_name = "DIR", default_value = "report")]
     pub(crate) output: Utf8PathBuf,
+
+    /// Show what the shards print, each line with its shard in front
+    #[arg(long)]
+    pub(crate) show_output: bool,
 
     #[command(flatten)]
     pub(crate) work: WorkArgs,
@@ -58,8 +62,9 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let processors = std::thread::available_parallelism()
         .map_or(2, |count| u16::try_from(count.get()).unwrap_or(2));
     let total = args.shards.unwrap_or(processors);
-    let history = plan::read_history(&args.work.suite, args.history.as_deref(), &work);
-    let plan = plan::make(&args.work.suite, total, &arguments, history.clone())?;
+    let known = history::of_disk(&args.history, &args.work, &work);
+    let history = known.history.clone();
+    let plan = plan::make(&args.work.suite, total, &arguments, known)?;
     let plan_file = args.work.plan_path(&work);
     let root = plan::current_dir()?;
     let company = if total == 1 {
@@ -89,12 +94,17 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     plan::write(&plan, &job.plan_file)?;
 
     let interrupts = Interrupts::install()?;
+    let screen = args.show_output.then(|| Terminal::stdout(Guard::None));
     let folders = Shard::all(total)
         .map(|shard| (shard, work.shard_dir(shard)))
         .collect();
-    let shown = tokio::spawn(progress::show(folders));
-    let ended = run_all(&job, total, &interrupts).await;
-    shown.abort();
+    let progress = screen
+        .is_none()
+        .then(|| tokio::spawn(progress::show(folders)));
+    let ended = run_all(&job, total, screen.as_ref(), &interrupts).await;
+    if let Some(progress) = progress {
+        progress.abort();
+    }
     let ended = ended?;
     if let Some(message) = nothing_started(&ended) {
         return Err(UsageError::new(message).into());
@@ -102,9 +112,9 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
 
     let found = workspace::find_shards(work.path())?;
     let prefix = conclude::prefix_in_repository(&root);
-    let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history.0, &prefix)?;
+    let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history, &prefix)?;
     let history = serde_json::to_vec(&conclusion.history)?;
-    workspace::write_atomic(&work.path().join("history.json"), &history)?;
+    workspace::write_atomic(&work.path().join(HISTORY_FILE), &history)?;
     let view = conclusion.view(None, Links::default());
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {
@@ -119,11 +129,19 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     })
 }
 
-async fn run_all(job: &ShardJob, total: u16, interrupts: &Interrupts) -> Result<Vec<Ended>> {
+async fn run_all(
+    job: &ShardJob,
+    total: u16,
+    screen: Option<&Arc<Terminal>>,
+    interrupts: &Interrupts,
+) -> Result<Vec<Ended>> {
     let mut runs = JoinSet::new();
     for shard in Shard::all(total) {
         let (job, interrupts) = (job.clone(), interrupts.clone());
-        runs.spawn(async move { job.run(shard, Show::Nothing, interrupts).await });
+        let show = screen.map_or(Show::Nothing, |screen| {
+            Show::Prefixed(Arc::clone(screen), format!("{shard} | "))
+        });
+        runs.spawn(async move { job.run(shard, show, interrupts).await });
     }
     let mut ended = Vec::new();
     while let Some(run) = runs.join_next().await {

@@ -2,6 +2,7 @@
 
 pub(crate) mod conclude;
 pub(crate) mod console;
+pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod local;
 pub(crate) mod merge;

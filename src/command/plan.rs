@@ -6,10 +6,10 @@ use clap::Args;
 use fs_err as fs;
 
 use super::console;
+use super::history::{self, HistoryArgs, Known};
 use super::job::Job;
 use super::work::WorkArgs;
 use crate::model::exit::{Exit, UsageError};
-use crate::model::history::{HISTORY_VERSION, History};
 use crate::model::plan::{Plan, PlanInputs};
 use crate::model::shard::{MAX_SHARDS, Shard};
 use crate::planner::{self, PlanRequest, PlannedFile};
@@ -22,9 +22,12 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "N", default_value = "4", value_parser = shard_count)]
     pub(crate) shards: u16,
 
-    /// What earlier runs taught: a history.json [default: the one in the work folder]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) history: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(crate) history: HistoryArgs,
+
+    /// GitHub's token, to find the history of the default branch
+    #[arg(long, value_name = "TOKEN", hide_default_value = true)]
+    pub(crate) token: Option<String>,
 
     #[command(flatten)]
     pub(crate) work: WorkArgs,
@@ -47,8 +50,14 @@ pub(crate) fn shard_count(text: &str) -> Result<u16, String> {
 
 pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
-    let history = read_history(&args.work.suite, args.history.as_deref(), &work);
-    let plan = make(&args.work.suite, args.shards, &args.paths, history)?;
+    let job = Job::of_this_process()?;
+    let known = match &job {
+        Some(job) => {
+            history::of_job(&args.history, &args.work, &work, job, args.token.as_deref()).await
+        }
+        None => history::of_disk(&args.history, &args.work, &work),
+    };
+    let plan = make(&args.work.suite, args.shards, &args.paths, known)?;
     let path = args.work.plan_path(&work);
     write(&plan, &path)?;
     console::say(format!("plan {} written to {path}", &plan.digest[..12]));
@@ -58,7 +67,7 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
             shard.shard, shard.files, shard.tests
         ));
     }
-    match Job::of_this_process()? {
+    match job {
         Some(job) => {
             job.files.set_output("matrix", &matrix(&plan))?;
             job.files.set_output("shards", &plan.total().to_string())?;
@@ -74,25 +83,20 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
 ///
 /// # Errors
 /// A broken configuration of pytest.
-pub(crate) fn make(
-    suite: &str,
-    total: u16,
-    arguments: &[String],
-    (history, source): (History, Option<String>),
-) -> Result<Plan> {
+pub(crate) fn make(suite: &str, total: u16, arguments: &[String], known: Known) -> Result<Plan> {
     let root = current_dir()?;
     let Discovery { files, notes, .. } = discover::discover(&root, arguments)?;
     for note in notes {
         console::warn(note);
     }
-    let by_file = history.by_file();
+    let by_file = known.history.by_file();
     let files = files
         .into_iter()
         .map(|file| {
-            let known = by_file.get(file.path.as_str()).copied();
+            let taught = by_file.get(file.path.as_str()).copied();
             PlannedFile {
-                tests: known.map_or(file.functions, |(_, tests)| tests),
-                seconds: known.map(|(seconds, _)| seconds),
+                tests: taught.map_or(file.functions, |(_, tests)| tests),
+                seconds: taught.map(|(seconds, _)| seconds),
                 path: file.path,
             }
         })
@@ -105,7 +109,7 @@ pub(crate) fn make(
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),
         inputs: PlanInputs {
-            history: source,
+            history: known.source,
             target_seconds: None,
         },
     }))
@@ -132,40 +136,6 @@ pub(crate) fn write(plan: &Plan, path: &Utf8Path) -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     workspace::write_atomic(path, &serde_json::to_vec_pretty(plan)?)
-}
-
-/// History only makes a plan better: without it, or with a broken one, there is still a plan.
-pub(crate) fn read_history(
-    suite: &str,
-    asked: Option<&Utf8Path>,
-    work: &WorkDir,
-) -> (History, Option<String>) {
-    let own = work.path().join("history.json");
-    let path = asked.unwrap_or(&own);
-    if asked.is_none() && !path.exists() {
-        return (History::default(), None);
-    }
-    let read = || -> Result<History> {
-        let history: History = serde_json::from_slice(&fs::read(path)?)?;
-        anyhow::ensure!(
-            history.version == HISTORY_VERSION,
-            "it is of version {}",
-            history.version
-        );
-        anyhow::ensure!(
-            history.suite == suite,
-            "it is of the suite `{}`",
-            history.suite
-        );
-        Ok(history)
-    };
-    match read() {
-        Ok(history) => (history, Some(path.to_string())),
-        Err(error) => {
-            console::warn(format!("the history {path} is not used: {error:#}"));
-            (History::default(), None)
-        }
-    }
 }
 
 /// The value of `strategy.matrix`.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::conclude::{self, Conclusion};
 use super::console;
+use super::history::{self, HistoryArgs};
 use super::job::Job;
 use super::plan::current_dir;
 use super::report_folder;
@@ -18,10 +19,8 @@ use crate::analysis::verdict::JobResults;
 use crate::github::check_run::{self, CheckRun};
 use crate::github::client::Client;
 use crate::github::error::Error;
-use crate::github::token::Token;
 use crate::github::{comment as github_comment, pull_request};
-use crate::model::exit::{Exit, UsageError};
-use crate::model::history::History;
+use crate::model::exit::Exit;
 use crate::render::view::{Links, View};
 use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
 use crate::workspace::{self, WorkDir};
@@ -55,6 +54,9 @@ pub(crate) struct PublishArgs {
     /// Whether to comment on the pull request
     #[arg(long, value_name = "WHEN", default_value = "on")]
     pub(crate) comment: Switch,
+
+    #[command(flatten)]
+    pub(crate) history: HistoryArgs,
 
     #[command(flatten)]
     pub(crate) work: WorkArgs,
@@ -98,7 +100,10 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
             }
             fs::create_dir_all(&folder)?;
             let patient = needs.values().all(|result| result == "success");
-            let warnings = job.download_all(&args.work.suite, &folder, patient).await?;
+            let token = args.token.as_deref();
+            let warnings = job
+                .download_all(&args.work.suite, &folder, token, patient)
+                .await?;
             (folder, warnings)
         }
         (None, _) => (work.path().to_owned(), Vec::new()),
@@ -107,7 +112,13 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     found.warnings.append(&mut warnings);
     let plan = conclude::plan_of(&found, args.work.plan_file.as_deref(), folder.as_str())?;
     let prefix = conclude::prefix_in_repository(&current_dir()?);
-    let conclusion = conclude::conclude(&plan, &found, &needs, History::default(), &prefix)?;
+    let known = match &job {
+        Some(job) => {
+            history::of_job(&args.history, &args.work, &work, job, args.token.as_deref()).await
+        }
+        None => history::of_disk(&args.history, &args.work, &work),
+    };
+    let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix)?;
     let view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {
@@ -152,20 +163,16 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             .append_summary(&summary::summary(view, summary::JOB_SUMMARY_BYTES)),
     );
     told(outputs(job, conclusion, view, args));
-    let client = args
-        .token
-        .as_deref()
-        .map(|token| Client::new(&job.context.api_url, &Token::new(token)?));
-    let client = match client {
-        None => {
+    let client = match job.client(args.token.as_deref()) {
+        Ok(Some(client)) => Some(client),
+        Ok(None) => {
             console::warn("no token: there is no check run and no comment, see the job summary");
             None
         }
-        Some(Err(error)) => {
+        Err(error) => {
             told(Err(error));
             None
         }
-        Some(Ok(client)) => Some(client),
     };
     let marks = annotations::annotations(view);
     let mut checked = false;
@@ -180,10 +187,7 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             let wanted = CheckRun {
                 name: &name,
                 external_id: &external_id,
-                conclusion: match output.conclusion {
-                    check::Conclusion::Success => check_run::Conclusion::Success,
-                    check::Conclusion::Failure => check_run::Conclusion::Failure,
-                },
+                conclusion: output.conclusion,
                 title: &output.title,
                 summary: &output.summary,
                 text: None,
@@ -209,6 +213,9 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
         }
     }
     told(job.upload_report(view.suite, &args.output).await);
+    if job.is_default_branch() && !conclusion.verdict.has_loss() {
+        told(job.upload_history(view.suite, &args.output).await);
+    }
 }
 
 async fn publish_comment(client: &Client, job: &Job, view: &View<'_>) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use camino::Utf8PathBuf;
 use clap::Args;
 
+use super::console;
 use crate::model::human_duration::HumanDuration;
 use crate::model::plan::Plan;
 use crate::model::report::Totals;
@@ -67,6 +68,13 @@ impl ShardArgs {
     }
 }
 
+/// What GitHub gives to us and to no `run:` step: tests have no use for it.
+const OUR_SECRETS: [&str; 3] = [
+    "INPUT_TOKEN",
+    "PARALLEL_PYTEST_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+];
+
 /// What all shards of a run have in common.
 #[derive(Clone)]
 pub(crate) struct ShardJob {
@@ -97,6 +105,12 @@ impl ShardJob {
         for (name, value) in plugin::environment(&self.plan, shard, &paths, self.company, current) {
             command = command.env(name, value);
         }
+        for secret in OUR_SECRETS
+            .iter()
+            .filter(|name| std::env::var_os(name).is_some())
+        {
+            command = command.without_env(*secret);
+        }
         Environment::Host.command(&command)
     }
 
@@ -122,6 +136,9 @@ impl ShardJob {
             token: self.token.clone(),
         };
         let end = host::run(spec, self.args.limits(), interrupts).await;
+        if let Some(problem) = &end.log_problem {
+            console::warn(format!("shard {shard}: {problem}"));
+        }
         let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
         workspace::write_manifest(
             &shard_dir,

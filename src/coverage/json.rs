@@ -18,7 +18,7 @@ pub(crate) enum ReadError {
     Json(#[from] serde_json::Error),
 }
 
-/// Reads a report. Paths are taken as they are: see [`super::paths`].
+/// Reads a report. Paths are taken as they are.
 pub(crate) fn read(input: impl io::Read) -> Result<Coverage, ReadError> {
     let report: Report = serde_json::from_reader(io::BufReader::new(input))?;
     let branch = report.meta.branch_coverage;

@@ -20,17 +20,12 @@ pub(crate) struct Merged {
 pub(crate) fn merge(parts: impl IntoIterator<Item = Coverage>) -> Merged {
     let mut merged = Coverage::default();
     let mut disagreeing = BTreeSet::new();
-    let mut mixed = false;
+    let (mut by_branches, mut by_lines) = (false, false);
     for part in parts {
-        let Coverage { branch, files } = part;
-        // A part in which nothing ran fits to both kinds.
-        if merged.files.is_empty() {
-            merged.branch = branch || (merged.branch && files.is_empty());
-        } else if !files.is_empty() && branch != merged.branch {
-            mixed = true;
-            merged.branch = false;
-        }
-        for (path, file) in files {
+        by_branches |= part.branch;
+        // coverage.py calls a part in which nothing ran one of lines.
+        by_lines |= !part.branch && part.files.values().any(|file| !file.executed.is_empty());
+        for (path, file) in part.files {
             match merged.files.get_mut(&path) {
                 None => {
                     merged.files.insert(path, file);
@@ -44,6 +39,8 @@ pub(crate) fn merge(parts: impl IntoIterator<Item = Coverage>) -> Merged {
             }
         }
     }
+    let mixed = by_branches && by_lines;
+    merged.branch = by_branches && !by_lines;
     if !merged.branch {
         merged.files.values_mut().for_each(forget_branches);
     }
@@ -129,10 +126,10 @@ mod tests {
         let merged = merge([branch.clone(), line.clone()]);
         assert_eq!(merged.coverage, line);
         insta::assert_snapshot!(merged.warnings.join("\n"), @"some shards measured branches and some only lines: merged by lines; run all of them with or all without `--cov-branch`");
-        let nothing_ran = Coverage {
-            branch: false,
-            ..Coverage::default()
-        };
+        let mut nothing_ran = line;
+        for file in nothing_ran.files.values_mut() {
+            file.missing.append(&mut file.executed);
+        }
         let merged = merge([nothing_ran, branch.clone()]);
         assert_eq!((merged.coverage, merged.warnings.len()), (branch, 0));
     }

@@ -7,7 +7,6 @@
 pub(crate) mod cobertura;
 pub(crate) mod json;
 pub(crate) mod merge;
-pub(crate) mod paths;
 
 #[cfg(test)]
 mod fixtures;

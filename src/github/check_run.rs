@@ -18,6 +18,7 @@ use super::context::Context;
 use super::error::{Error, Purpose, Result, cut_bytes};
 use super::remark::Remark;
 use crate::model::annotation::Annotation;
+use crate::render::check::Conclusion;
 
 /// In one request, by the API's description.
 pub(crate) const ANNOTATIONS_PER_REQUEST: usize = 50;
@@ -43,13 +44,6 @@ pub(crate) struct CheckRun<'a> {
     pub(crate) text: Option<&'a str>,
     pub(crate) details_url: Option<&'a str>,
     pub(crate) annotations: &'a [Annotation],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conclusion {
-    Success,
-    Failure,
-    Neutral,
 }
 
 /// Makes the check run of the tested commit what it shall be. Returns its page.
@@ -204,22 +198,11 @@ pub(super) fn same_text(one: &str, other: &str) -> bool {
     one.replace("\r\n", "\n").trim() == other.replace("\r\n", "\n").trim()
 }
 
-impl Conclusion {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure => "failure",
-            Self::Neutral => "neutral",
-        }
-    }
-}
-
 impl From<Conclusion> for CheckRunConclusion {
     fn from(conclusion: Conclusion) -> Self {
         match conclusion {
             Conclusion::Success => Self::Success,
             Conclusion::Failure => Self::Failure,
-            Conclusion::Neutral => Self::Neutral,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Where we run: the repository, the commit and the run, read once from the runner's variables and
 //! the event's payload (<https://docs.github.com/en/actions/reference/workflows-and-actions/variables>).
 
-use std::fmt::Write as _;
-
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
@@ -181,19 +179,6 @@ impl Context {
         } = self;
         format!("{server_url}/{owner}/{repository}/actions/runs/{run_id}/attempts/{run_attempt}")
     }
-
-    /// The page of a line (counted from 1) of a file (relative to the repository) at the tested commit.
-    pub(crate) fn blob_url(&self, path: &Utf8Path, line: u32) -> String {
-        let Self {
-            server_url,
-            owner,
-            repository,
-            head_sha,
-            ..
-        } = self;
-        let path = percent_encode(path.as_str(), "/");
-        format!("{server_url}/{owner}/{repository}/blob/{head_sha}/{path}#L{line}")
-    }
 }
 
 fn read_event(path: &Utf8Path) -> Value {
@@ -222,20 +207,6 @@ fn text(value: &Value) -> Option<String> {
         .as_str()
         .filter(|text| !text.is_empty())
         .map(str::to_owned)
-}
-
-/// Percent-encodes everything but RFC 3986's unreserved characters and those of `keep`.
-pub(super) fn percent_encode(text: &str, keep: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if unreserved || keep.as_bytes().contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
@@ -308,10 +279,6 @@ pub(super) mod tests {
         assert_eq!(
             context.run_url(),
             "https://github.com/acme/shop/actions/runs/42/attempts/2"
-        );
-        assert_eq!(
-            context.blob_url("tests/a b#c?.py".into(), 7),
-            "https://github.com/acme/shop/blob/1111111111111111111111111111111111111111/tests/a%20b%23c%3F.py#L7"
         );
     }
 

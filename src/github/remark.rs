@@ -55,7 +55,6 @@ impl Remark {
             path: location.path.to_string(),
             start_line: location.line.max(1),
             annotation_level: match level {
-                Level::Notice => "notice",
                 Level::Warning => "warning",
                 Level::Failure => "failure",
             }

@@ -14,7 +14,7 @@ impl Token {
         let text = text.trim();
         if text.is_empty() {
             return Err(anyhow!(
-                "the GitHub token is empty: pass `github-token: ${{{{ github.token }}}}`"
+                "the GitHub token is empty: pass `token: ${{{{ github.token }}}}`"
             ));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -1,4 +1,4 @@
-//! How a step talks to its runner: files named by the environment (outputs, variables, paths, state,
+//! How a step talks to its runner: files named by the environment (outputs, variables, paths,
 //! the job summary) and workflow commands in the log
 //! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
 
@@ -10,7 +10,6 @@ use anyhow::{Context as _, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::error::cut_bytes;
-use crate::render::workflow_command::{escape_data, escape_property};
 
 /// The runner drops a step's summary that is longer, with an error, in bytes.
 pub(crate) const SUMMARY_LIMIT: usize = 1 << 20;
@@ -24,7 +23,6 @@ pub(crate) struct Files {
     pub(crate) output: Option<Utf8PathBuf>,
     pub(crate) env: Option<Utf8PathBuf>,
     pub(crate) path: Option<Utf8PathBuf>,
-    pub(crate) state: Option<Utf8PathBuf>,
     pub(crate) summary: Option<Utf8PathBuf>,
 }
 
@@ -39,7 +37,6 @@ impl Files {
             output: file("GITHUB_OUTPUT"),
             env: file("GITHUB_ENV"),
             path: file("GITHUB_PATH"),
-            state: file("GITHUB_STATE"),
             summary: file("GITHUB_STEP_SUMMARY"),
         }
     }
@@ -51,11 +48,6 @@ impl Files {
     /// Sets a variable of all later steps of the job. Never for text that a test can choose.
     pub(crate) fn export_env(&self, name: &str, value: &str) -> anyhow::Result<()> {
         append_entry(self.env.as_deref(), name, value)
-    }
-
-    /// Comes back as [`state`] in the post step of the same action.
-    pub(crate) fn save_state(&self, name: &str, value: &str) -> anyhow::Result<()> {
-        append_entry(self.state.as_deref(), name, value)
     }
 
     /// Puts a folder before the PATH of all later `run:` steps; the runner takes the line as it is.
@@ -90,11 +82,6 @@ impl Files {
         };
         append(file, &format!("{}{CUT_NOTE}", cut_bytes(markdown, room)))
     }
-}
-
-/// What an earlier part of this action saved by [`Files::save_state`].
-pub(crate) fn state(env: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    env(&format!("STATE_{name}")).filter(|value| !value.is_empty())
 }
 
 fn append_entry(file: Option<&Utf8Path>, name: &str, value: &str) -> anyhow::Result<()> {
@@ -134,51 +121,6 @@ fn append(file: &Utf8Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| {
         format!("the runner's file {file} could not be written: run the container as root")
     })
-}
-
-/// `::name key=value::message`, one line, whatever the texts contain.
-pub(crate) fn command(name: &str, properties: &[(&str, &str)], message: &str) -> String {
-    let mut line = format!("::{name}");
-    for (index, (key, value)) in properties.iter().enumerate() {
-        let separator = if index == 0 { ' ' } else { ',' };
-        let _ = write!(line, "{separator}{key}={}", escape_property(value));
-    }
-    let _ = write!(line, "::{}", escape_data(message));
-    line
-}
-
-/// The line that makes the runner hide a text in every log from now on.
-pub(crate) fn add_mask(secret: &str) -> String {
-    command("add-mask", &[], secret)
-}
-
-/// While it lives, the runner takes no line of the log for a command, so a child may print what it
-/// likes. Ends when dropped.
-pub(crate) struct StopCommands<W: Write> {
-    log: W,
-    token: String,
-}
-
-impl<W: Write> StopCommands<W> {
-    pub(crate) fn begin(mut log: W) -> anyhow::Result<Self> {
-        let token = format!("quiet-{}", random_hex());
-        writeln!(log, "::stop-commands::{token}")
-            .and_then(|()| log.flush())
-            .context("the log could not be written")?;
-        Ok(Self { log, token })
-    }
-
-    /// Where the child's output goes.
-    pub(crate) fn log(&mut self) -> &mut W {
-        &mut self.log
-    }
-}
-
-impl<W: Write> Drop for StopCommands<W> {
-    fn drop(&mut self) {
-        // A child may have left a line open; the end counts only at the start of one.
-        let _ = writeln!(self.log, "\n::{}::", self.token).and_then(|()| self.log.flush());
-    }
 }
 
 /// 128 bits that nobody can guess, in hex.
@@ -271,28 +213,16 @@ mod tests {
             prop_assert_eq!(read_entries(&text), expected);
         }
 
-        #[test]
-        fn a_command_is_one_line_with_the_fields_it_was_given(title in any::<String>(), message in any::<String>()) {
-            let line = command("error", &[("title", &title), ("line", "3")], &message);
-            prop_assert!(!line.contains(['\n', '\r']));
-            let (head, data) = line.strip_prefix("::").expect("a command").split_once("::").expect("two parts");
-            let properties = head.strip_prefix("error ").expect("its name");
-            prop_assert_eq!(properties.split(',').count(), 2);
-            let unescape = |text: &str| text.replace("%2C", ",").replace("%3A", ":").replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%");
-            prop_assert_eq!(unescape(properties.split(',').next().expect("a title")), format!("title={title}"));
-            prop_assert_eq!(unescape(data), message);
-        }
     }
 
     #[test]
-    fn outputs_variables_and_state_go_to_their_own_files() {
+    fn outputs_variables_and_paths_go_to_their_own_files() {
         in_folder(|files, folder| {
             files
                 .set_output("matrix", "{\"shard\":[\"1/2\"]}")
                 .expect("written");
             files.set_output("shards", "2").expect("written");
             files.export_env("PYTHONPATH", "/a\n/b").expect("written");
-            files.save_state("began", "yes").expect("written");
             files.add_path("/opt/bin").expect("written");
             let read = |name: &str| fs_err::read_to_string(folder.join(name)).expect("a file");
             let outputs = read_entries(&read("GITHUB_OUTPUT"));
@@ -301,14 +231,8 @@ mod tests {
                 ("{\"shard\":[\"1/2\"]}", "2")
             );
             assert_eq!(read_entries(&read("GITHUB_ENV"))["PYTHONPATH"], "/a\n/b");
-            assert_eq!(read_entries(&read("GITHUB_STATE"))["began"], "yes");
             assert_eq!(read("GITHUB_PATH"), "/opt/bin\n");
         });
-        let env = |name: &str| (name == "STATE_began").then(|| "yes".to_owned());
-        assert_eq!(
-            (state(env, "began").as_deref(), state(env, "other")),
-            (Some("yes"), None)
-        );
     }
 
     #[test]
@@ -347,27 +271,6 @@ mod tests {
             );
             assert!(text.starts_with("# First\n") && text.ends_with(CUT_NOTE));
         });
-    }
-
-    #[test]
-    fn what_a_child_prints_stands_between_two_lines_it_cannot_guess() {
-        let mut log = Vec::new();
-        let mut guard = StopCommands::begin(&mut log).expect("written");
-        write!(guard.log(), "::error::no command").expect("written");
-        drop(guard);
-        let text = String::from_utf8(log).expect("text");
-        let token = text
-            .lines()
-            .next()
-            .and_then(|line| line.strip_prefix("::stop-commands::"))
-            .expect("a token")
-            .to_owned();
-        assert!(token.len() >= 32);
-        assert_eq!(
-            text,
-            format!("::stop-commands::{token}\n::error::no command\n::{token}::\n")
-        );
-        assert_ne!(random_hex(), random_hex());
     }
 
     #[test]

@@ -4,7 +4,6 @@ use super::report::Location;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    Notice,
     Warning,
     Failure,
 }

@@ -54,7 +54,7 @@ impl Exit {
 
     /// An error on the way: the user's to mend, or the world's.
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
-        if error.chain().any(|cause| cause.is::<UsageError>()) {
+        if error.chain().any(<dyn std::error::Error>::is::<UsageError>) {
             Self::Usage
         } else {
             Self::World

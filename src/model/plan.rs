@@ -95,49 +95,6 @@ impl Plan {
     pub(crate) fn total(&self) -> u16 {
         u16::try_from(self.shards.len()).unwrap_or(u16::MAX)
     }
-
-    /// The rule of ownership, the same in the plugin: the longest planned prefix of the node id,
-    /// else its file, else a hash of the file.
-    ///
-    /// `file` is relative to the folder the plan was made in.
-    pub(crate) fn owner(&self, id: &NodeId, file: &str) -> Shard {
-        self.owner_in_cut_file(id)
-            .or_else(|| self.files.get(file).copied())
-            .unwrap_or_else(|| self.hashed_owner(file))
-    }
-
-    fn owner_in_cut_file(&self, id: &NodeId) -> Option<Shard> {
-        if self.tests.is_empty() {
-            return None;
-        }
-        let mut key = id.clone();
-        loop {
-            if let Some(shard) = self.tests.get(&key) {
-                return Some(*shard);
-            }
-            let function = key.function();
-            let parent = if function.len() < key.as_str().len() {
-                function.to_owned()
-            } else {
-                let (parent, _) = key.as_str().rsplit_once("::")?;
-                parent.to_owned()
-            };
-            if parent.len() <= key.file().len() {
-                return None;
-            }
-            key = NodeId::new(parent);
-        }
-    }
-
-    /// First eight bytes of the path's sha256, big endian, modulo the number of shards.
-    fn hashed_owner(&self, file: &str) -> Shard {
-        let digest = Sha256::digest(file.as_bytes());
-        let number = digest[..8]
-            .iter()
-            .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
-        let index = u16::try_from(number % u64::from(self.total().max(1))).unwrap_or(0);
-        Shard::new(index + 1, self.total().max(1)).expect("an index below the total")
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -171,24 +128,6 @@ pub(crate) mod tests {
             created_at: "2026-01-01T00:00:00Z".into(),
             inputs: PlanInputs::default(),
         }
-    }
-
-    fn shard(text: &str) -> Shard {
-        text.parse().expect("a shard")
-    }
-
-    #[test]
-    fn every_id_has_one_owner() {
-        let mut plan = plan(3);
-        plan.files.insert("a.py".into(), shard("2/3"));
-        plan.tests
-            .insert(NodeId::new("a.py::TestX::test_y"), shard("3/3"));
-        let owner = |id: &str| plan.owner(&NodeId::new(id), "a.py").to_string();
-        assert_eq!(owner("a.py::TestX::test_y[1]"), "3/3");
-        assert_eq!(owner("a.py::TestX::test_y"), "3/3");
-        assert_eq!(owner("a.py::TestX::test_z"), "2/3");
-        let unknown = plan.owner(&NodeId::new("new.py::test"), "new.py");
-        assert_eq!(unknown, plan.owner(&NodeId::new("new.py::other"), "new.py"));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Estimate {
     /// To the millisecond: an estimate knows no more.
     pub(crate) fn seconds(&self, cost: u64) -> Option<f64> {
         let milliseconds = Duration::from_millis(cost / 1_000);
-        self.in_microseconds.then(|| milliseconds.as_secs_f64())
+        self.in_microseconds.then_some(milliseconds.as_secs_f64())
     }
 }
 

@@ -5,7 +5,7 @@
 //! `pyvenv.cfg`) the newest one is followed: a file that is missed, or one too much, is still run
 //! exactly once, it is only weighed badly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use anyhow::Context as _;
@@ -411,9 +411,25 @@ impl Search<'_> {
 
     /// Relative to the root where it lies below it, else absolute: as the plugin names files.
     fn shown(&self, path: &Utf8Path) -> String {
-        let real = || path.canonicalize_utf8().ok()?.strip_prefix(self.root).ok().map(ToOwned::to_owned);
-        let inside = path.strip_prefix(self.root).ok().map(ToOwned::to_owned).or_else(real);
-        let parts = |inside: Utf8PathBuf| inside.components().map(|part| part.as_str().to_owned()).collect::<Vec<_>>().join("/");
+        let real = || {
+            path.canonicalize_utf8()
+                .ok()?
+                .strip_prefix(self.root)
+                .ok()
+                .map(ToOwned::to_owned)
+        };
+        let inside = path
+            .strip_prefix(self.root)
+            .ok()
+            .map(ToOwned::to_owned)
+            .or_else(real);
+        let parts = |inside: Utf8PathBuf| {
+            inside
+                .components()
+                .map(|part| part.as_str().to_owned())
+                .collect::<Vec<_>>()
+                .join("/")
+        };
         inside.map_or_else(|| path.to_string(), parts)
     }
 }

@@ -123,9 +123,10 @@ pub(crate) struct PathPattern {
 impl PathPattern {
     pub(crate) fn new(text: &str) -> Self {
         let whole_path = text.contains('/');
-        let pattern = match whole_path && !text.starts_with('/') {
-            true => Pattern::new(&format!("*/{text}")),
-            false => Pattern::new(text),
+        let pattern = if whole_path && !text.starts_with('/') {
+            Pattern::new(&format!("*/{text}"))
+        } else {
+            Pattern::new(text)
         };
         Self {
             whole_path,

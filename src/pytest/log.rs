@@ -119,6 +119,10 @@ struct RunningCase {
 }
 
 /// What the phases of one test have said so far.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "phases say several of these, the worst counts"
+)]
 #[derive(Default)]
 struct Phases {
     failed: bool,

@@ -99,7 +99,7 @@ def drop_entry(name, entry, separator):
 
 
 class Plan:
-    """Who owns which test; the same rule as `Plan::owner` in src/model/plan.rs."""
+    """Who owns which test: the longest planned prefix of its id, else its file, else a hash of that."""
 
     def __init__(self, path, shard):
         try:
@@ -753,6 +753,9 @@ class Controller:
         try:
             with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
                 warnings.simplefilter("ignore")
+                if measured.get_option("run:branch") and not measured.get_data().has_arcs():
+                    # Nothing ran, and data without lines say nothing about branches by themselves.
+                    measured.get_data().add_arcs({})
                 measured.json_report(
                     outfile=temporary,
                     ignore_errors=True,

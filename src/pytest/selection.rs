@@ -5,6 +5,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use super::options::{Takes, long, short};
 
 /// The arguments of pytest that decide which files it opens. Paths are as written.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of pytest")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
     /// Files, folders and node ids.
@@ -45,14 +46,11 @@ impl Selection {
                 selection.paths.extend(rest);
                 break;
             }
-            let (name, takes, mut value) = match option(&argument) {
-                Some(option) => option,
-                None => {
-                    if !doubtful || absolute(root, file_of(&argument)).exists() {
-                        selection.paths.push(argument);
-                    }
-                    continue;
+            let Some((name, takes, mut value)) = option(&argument) else {
+                if !doubtful || absolute(root, file_of(&argument)).exists() {
+                    selection.paths.push(argument);
                 }
+                continue;
             };
             if value.is_none() && matches!(takes, Takes::Value | Takes::Perhaps) {
                 value = rest.next_if(|next| !looks_like_option(next));

@@ -337,7 +337,7 @@ fn read(file: &Utf8Path) -> anyhow::Result<String> {
     let bytes = fs_err::read(file)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let line = valid.split(|byte| *byte == b'\n').count();
         anyhow::anyhow!("cannot read {file}: line {line}: it is not UTF-8")
     })
 }

@@ -51,7 +51,7 @@ pub(crate) fn logical_lines(source: &[u8], mut sink: impl FnMut(Line<'_>)) {
                     at += source[at..]
                         .iter()
                         .position(|b| *b == b'\n')
-                        .unwrap_or(source.len() - at)
+                        .unwrap_or(source.len() - at);
                 }
                 b'"' | b'\'' => {
                     let string = string(&source[at..]);

@@ -75,8 +75,10 @@ fn of_case(level: Level, case: &TestCase) -> Annotation {
             "{} is flaky: it passed after {attempts}",
             short_name(&case.id)
         ),
-        _ if case.attempts > 1 => format!("{} {} in {attempts}", short_name(&case.id), ended(case)),
-        _ => format!("{} {}", short_name(&case.id), ended(case)),
+        Level::Failure if case.attempts > 1 => {
+            format!("{} {} in {attempts}", short_name(&case.id), ended(case))
+        }
+        Level::Failure => format!("{} {}", short_name(&case.id), ended(case)),
     };
     let problem = case.main_problem();
     let message = problem.map_or("", |problem| problem.message.as_str());

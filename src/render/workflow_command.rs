@@ -35,7 +35,6 @@ pub(crate) fn annotation_line(annotation: &Annotation) -> String {
         details: _,
     } = annotation;
     let command = match level {
-        Level::Notice => "notice",
         Level::Warning => "warning",
         Level::Failure => "error",
     };

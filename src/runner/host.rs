@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use rustix::process::Signal;
@@ -112,9 +112,6 @@ pub(crate) struct ShardEnd {
     /// Of the command, as a shell says it: 128 + n where a signal ended it; `None` where it did not
     /// start or could not be ended.
     pub(crate) status: Option<i32>,
-    /// Seconds since 1970.
-    pub(crate) started: f64,
-    pub(crate) ended: f64,
     /// Bytes, of the largest process of the shard; sampled once a second, so a short life may be missed.
     pub(crate) peak_memory: Option<u64>,
     /// Why `log.txt` is incomplete.
@@ -160,18 +157,11 @@ impl fmt::Display for Ended {
 
 /// Runs a shard to its end, whatever that is; at the end none of its processes is left.
 pub(crate) async fn run(spec: ShardSpec, limits: Limits, interrupts: Interrupts) -> ShardEnd {
-    let clock = Instant::now();
-    let started = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64();
     let mut end = ShardEnd {
         exit: Ended::Interrupted {
             signal: interrupts.signal().unwrap_or_default(),
         },
         status: None,
-        started,
-        ended: started,
         peak_memory: None,
         log_problem: None,
     };
@@ -182,7 +172,6 @@ pub(crate) async fn run(spec: ShardSpec, limits: Limits, interrupts: Interrupts)
         Ok(supervisor) => supervisor.watch(interrupts, &mut end).await,
         Err(message) => end.exit = Ended::NotStarted(message),
     }
-    end.ended = started + clock.elapsed().as_secs_f64();
     end
 }
 

@@ -89,7 +89,6 @@ async fn tells_how_the_command_ended() {
     let bench = Bench::new();
     let end = bench.sh("echo out; echo err >&2; exit 3").await;
     assert_eq!((end.exit, end.status), (Ended::Exited(3), Some(3)));
-    assert!(end.ended >= end.started && end.started > 1.6e9);
     assert_eq!(bench.read("log.txt"), "out\nerr\n");
     let end = bench.python("import os; os._exit(7)").await;
     assert_eq!(end.exit, Ended::Exited(7));
@@ -348,7 +347,6 @@ async fn a_hanging_test_is_named_and_ended() {
         limit: Duration::from_millis(600),
     };
     assert_eq!(end.exit, hung);
-    assert!(end.ended - end.started < 10.0);
     assert_eq!(
         bench.read("log.txt"),
         "..\nparallel-pytest: t.py::slow ran longer than 600ms\nthe traceback\n"

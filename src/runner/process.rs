@@ -47,6 +47,7 @@ impl CommandLine {
         self
     }
 
+    #[cfg(test)]
     pub(crate) fn current_dir(mut self, dir: impl Into<Utf8PathBuf>) -> Self {
         self.cwd = Some(dir.into());
         self
