@@ -63,11 +63,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn start(args: Vec<OsString>) -> Result<Exit> {
     let args = action::arguments(args, |name| std::env::var_os(name))?;
-    if let Some(folder) = directory(&args) {
+    let typed = Cli::command().ignore_errors(true).try_get_matches_from(&args);
+    let typed = typed.unwrap_or_default();
+    if let Some(folder) = directory(&typed) {
         let failed = || UsageError(format!("--directory: there is no folder {folder}"));
         std::env::set_current_dir(&folder).map_err(|_| failed())?;
     }
-    let cli = match parse(&args)? {
+    let layered = match typed.subcommand_name() {
+        // It runs anywhere, also where a pyproject.toml is none of ours.
+        Some("wait-for") => (Cli::command(), Sources::new()),
+        _ => layered()?,
+    };
+    let cli = match parse(&args, layered)? {
         Parsed::Cli(cli) => cli,
         Parsed::Shown(exit) => return Ok(exit),
     };
@@ -103,19 +110,17 @@ enum Parsed {
 }
 
 /// The folder has to be known before its pyproject.toml can be read.
-fn directory(args: &[OsString]) -> Option<Utf8PathBuf> {
+fn directory(typed: &ArgMatches) -> Option<Utf8PathBuf> {
     let environment = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
-    let typed = Cli::command()
-        .ignore_errors(true)
-        .try_get_matches_from(args)
-        .ok();
-    typed
-        .and_then(|matches| matches.get_one::<Utf8PathBuf>("directory").cloned())
+    let known = typed.try_get_one::<Utf8PathBuf>("directory").ok().flatten();
+    known
+        .cloned()
         .or_else(|| environment("PARALLEL_PYTEST_DIRECTORY").map(Utf8PathBuf::from))
         .or_else(|| environment("INPUT_DIRECTORY").map(Utf8PathBuf::from))
 }
 
-fn parse(args: &[OsString]) -> Result<Parsed> {
+/// The command line with the settings of environment and pyproject.toml as its defaults.
+fn layered() -> Result<(clap::Command, Sources)> {
     let pyproject = match fs::read_to_string("pyproject.toml") {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -123,7 +128,10 @@ fn parse(args: &[OsString]) -> Result<Parsed> {
     };
     let environment = |name: &str| std::env::var(name).ok();
     let settings = Settings::read(environment, &pyproject, &Cli::command())?;
-    let (command, sources) = settings.layer(Cli::command())?;
+    Ok(settings.layer(Cli::command())?)
+}
+
+fn parse(args: &[OsString], (command, sources): (clap::Command, Sources)) -> Result<Parsed> {
     let matches: Result<ArgMatches, clap::Error> = command.try_get_matches_from(args);
     match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => Ok(Parsed::Cli(Box::new(cli))),

@@ -32,7 +32,7 @@ pub(crate) struct WaitForArgs {
 
     /// The command to become once all accept.
     #[arg(last = true, value_name = "CMD")]
-    command: Vec<OsString>,
+    then: Vec<OsString>,
 }
 
 enum Waited {
@@ -48,7 +48,7 @@ pub(crate) fn wait_for(args: WaitForArgs) -> anyhow::Result<Exit> {
     let waited = waited.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     match waited {
         Waited::Accepted => {
-            let mut words = args.command.into_iter();
+            let mut words = args.then.into_iter();
             Ok(words
                 .next()
                 .map_or(Exit::Green, |program| become_command(&program, words)))
@@ -184,7 +184,7 @@ mod tests {
             (args.targets.len(), args.timeout.to_string()),
             (2, "1h30m".into())
         );
-        assert_eq!(args.command, ["pytest", "-q"]);
+        assert_eq!(args.then, ["pytest", "-q"]);
         assert!(parse(&[]).is_err() && parse(&["--", "true"]).is_err() && parse(&["db"]).is_err());
     }
 

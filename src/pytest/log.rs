@@ -131,6 +131,8 @@ struct Phases {
     xfailed: bool,
     xpassed: bool,
     reruns: u32,
+    /// The last attempt was said not to count, and no other has begun.
+    awaits_retry: bool,
 }
 
 impl Phases {
@@ -145,6 +147,12 @@ impl Phases {
             _ => Outcome::Passed,
         }
     }
+}
+
+/// A test can write any number into its own log: what lasts longer than a day is no time.
+fn duration(seconds: f64) -> Duration {
+    const DAY: f64 = 86_400.0;
+    Duration::try_from_secs_f64(seconds.min(DAY)).unwrap_or_default()
 }
 
 impl LogReader {
@@ -227,7 +235,8 @@ impl LogReader {
         let again = self.index.contains_key(id);
         let case = self.case(id);
         if again {
-            case.case.attempts += 1;
+            // Newer versions of pytest-rerunfailures start every attempt, older ones only the first.
+            case.case.attempts += u32::from(!case.phases.awaits_retry);
             case.done = false;
         }
     }
@@ -247,9 +256,10 @@ impl LogReader {
     fn phase(&mut self, event: PhaseEvent) {
         let running = self.case(&event.id);
         let (phases, case) = (&mut running.phases, &mut running.case);
+        phases.awaits_retry &= event.when == Phase::Teardown;
         // A subtest's time is part of the call it happens in.
         if event.subtest.is_none() {
-            let seconds = Duration::try_from_secs_f64(event.seconds).unwrap_or_default();
+            let seconds = duration(event.seconds);
             match event.when {
                 Phase::Collect | Phase::Setup => case.setup += seconds,
                 Phase::Call => case.call += seconds,
@@ -259,6 +269,7 @@ impl LogReader {
         let kind = match (event.outcome, &event.xfail) {
             (PhaseOutcome::Rerun, _) => {
                 phases.reruns += 1;
+                phases.awaits_retry = true;
                 case.attempts += 1;
                 Some(ProblemKind::Rerun)
             }
@@ -312,7 +323,7 @@ impl LogReader {
             if let Some(item) = self.items.remove(case.id.as_str()) {
                 place(&mut case, item);
             }
-            if done {
+            if done && !phases.awaits_retry {
                 case.outcome = phases.outcome();
                 self.log.finished.push(case);
             } else {
@@ -410,6 +421,23 @@ mod tests {
             phase("call", "passed", ""),
         ];
         assert_eq!(outcome(&subtest.join("\n")), Outcome::Passed);
+    }
+
+    #[test]
+    fn counts_attempts_whether_each_is_started_or_only_the_first() {
+        let started = r#"{"e":"start","id":"a.py::one","at":2}"#.to_owned();
+        let finished = r#"{"e":"finish","id":"a.py::one","at":3}"#.to_owned();
+        let teardown = || phase("teardown", "passed", "");
+        let first = [started.clone(), phase("call", "rerun", ""), teardown()].join("\n");
+        let second = [phase("call", "passed", ""), teardown(), finished.clone()].join("\n");
+        for between in [String::new(), format!("{finished}\n{started}")] {
+            let log = log(&format!("{first}\n{between}\n{second}\n"));
+            let case = &log.finished[0];
+            assert_eq!((case.attempts, case.outcome), (2, Outcome::Flaky));
+        }
+        let killed_between = log(&format!("{first}\n{finished}\n"));
+        assert_eq!(killed_between.unfinished.len(), 1);
+        assert_eq!(killed_between.finished, []);
     }
 
     #[test]

@@ -1,11 +1,18 @@
 import pytest
-from doubles import Stub
+from doubles import Prism, Stub
 
 collect_ignore = ["suites"]
 
 
+@pytest.fixture(scope="session")
+def prism():
+    prism = Prism()
+    yield prism
+    prism.stop()
+
+
 @pytest.fixture
-def stub(tmp_path):
-    stub = Stub(tmp_path / "stub")
+def stub(tmp_path, prism):
+    stub = Stub(tmp_path / "stub", prism)
     yield stub
     stub.stop()

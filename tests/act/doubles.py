@@ -36,17 +36,31 @@ def action() -> dict:
     return metadata
 
 
+class Prism:
+    """Prism, which holds every request against GitHub's own description of its API."""
+
+    def __init__(self):
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        command = [REPOSITORY / "tests/stub/run_prism", str(port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        if "listening" not in self.process.stdout.readline():
+            raise RuntimeError("prism did not start")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
 class Stub:
     """The stub of GitHub's REST API, alone in a process of its own."""
 
-    def __init__(self, state: Path):
+    def __init__(self, state: Path, prism: Prism):
         state.mkdir(parents=True, exist_ok=True)
         self.state_folder = state
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         command = [sys.executable, REPOSITORY / "tests/stub/github.py", "--port", str(port)]
-        command += ["--blob-port", str(free_port()), "--state", state]
-        if proxy := os.environ.get("PARALLEL_PYTEST_OPENAPI"):
-            command += ["--openapi-proxy", proxy]
+        command += ["--blob-port", str(free_port()), "--state", state, "--openapi-proxy", prism.url]
         self.log = (state / "stub.log").open("w")
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
         for _ in range(100):

@@ -10,8 +10,8 @@ from doubles import HEAD_SHA, Act, Stub
 JOBS = ["plan", "test-1", "test-2", "test-3", "report"]
 
 
-def run_workflow(suite, home):
-    stub = Stub(home / f"{suite}-stub")
+def run_workflow(suite, home, prism):
+    stub = Stub(home / f"{suite}-stub", prism)
     try:
         act = Act(suite, home / suite, stub.url)
         return SimpleNamespace(act=act, state=stub.state(), violations=stub.violations())
@@ -20,13 +20,13 @@ def run_workflow(suite, home):
 
 
 @pytest.fixture(scope="module")
-def green(tmp_path_factory):
-    return run_workflow("green", tmp_path_factory.mktemp("act"))
+def green(tmp_path_factory, prism):
+    return run_workflow("green", tmp_path_factory.mktemp("act"), prism)
 
 
 @pytest.fixture(scope="module")
-def red(tmp_path_factory):
-    return run_workflow("red", tmp_path_factory.mktemp("act"))
+def red(tmp_path_factory, prism):
+    return run_workflow("red", tmp_path_factory.mktemp("act"), prism)
 
 
 def test_the_green_suite_is_green(green):

@@ -449,7 +449,7 @@ def test_every_attempt_of_a_rerun_is_told(any_project):
     assert [event["outcome"] for event in flaky] == ["rerun", "rerun", "passed"]
     assert flaky[0]["line"] == 8 and flaky[0]["out"] == "try 1\n"
     assert sorted(result.ids) == sorted(event["id"] for event in result.of("start"))
-    assert len(result.ids) == 3
+    assert len(set(result.ids)) == 3
     hopeless = result.of("phase", id="test_a.py::test_hopeless", when="call")
     assert [event["outcome"] for event in hopeless] == ["rerun", "rerun", "failed"]
 
