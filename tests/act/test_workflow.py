@@ -74,9 +74,10 @@ def test_publishing_twice_leaves_one_check_run_and_one_comment(green, red):
 
 
 def test_the_check_run_points_at_the_failing_lines(red):
+    """Those of the project that are nearest to the error: one in the code, one in a test."""
     (check,) = red.state["check_runs"]
     places = sorted({(note["path"], note["start_line"]) for note in check["annotations"]})
-    assert places == [("tests/test_range.py", 5), ("tests/test_range.py", 9)]
+    assert places == [("src/shop/prices.py", 3), ("tests/test_range.py", 9)]
 
 
 def test_github_would_have_accepted_every_request(green, red):

@@ -555,6 +555,8 @@ class Request:
 def validate(world, request):
     """Asks Prism whether GitHub's description allows this request."""
     headers = {key: value for key, value in request.headers.items() if key.lower() not in ("host", "content-length", "accept-encoding")}
+    # GitHub recommends this type, its description names the plain one.
+    headers = {key: value.replace("application/vnd.github+json", "application/json") for key, value in headers.items()}
     content = request.content or None
     forwarded = urllib.request.Request(world.proxy + request.target, data=content, headers=headers, method=request.method)
     try:
