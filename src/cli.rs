@@ -63,7 +63,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn start(args: Vec<OsString>) -> Result<Exit> {
     let args = action::arguments(args, |name| std::env::var_os(name))?;
-    let typed = Cli::command().ignore_errors(true).try_get_matches_from(&args);
+    let typed = Cli::command()
+        .ignore_errors(true)
+        .try_get_matches_from(&args);
     let typed = typed.unwrap_or_default();
     if let Some(folder) = directory(&typed) {
         let failed = || UsageError(format!("--directory: there is no folder {folder}"));
@@ -178,4 +180,56 @@ fn describe(error: &clap::Error, sources: &Sources) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config;
+
+    /// The keys of a block of action.yml, which are indented by two.
+    fn keys(block: &str) -> BTreeSet<&'static str> {
+        let lines = include_str!("../action.yml").lines();
+        let lines = lines.skip_while(|line| *line != format!("{block}:"));
+        let lines = lines
+            .skip(1)
+            .take_while(|line| line.is_empty() || line.starts_with(' '));
+        let keys = lines.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+        keys.filter(|key| !key.starts_with([' ', '#'])).collect()
+    }
+
+    /// The first cells of a table of the README.
+    fn rows(heading: &str) -> BTreeSet<&'static str> {
+        let lines = include_str!("../README.md").lines();
+        let lines = lines.skip_while(|line| *line != heading).skip(1);
+        let lines = lines.take_while(|line| !line.starts_with('#'));
+        let cells = lines.filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        cells.collect()
+    }
+
+    #[test]
+    fn every_flag_is_an_input_and_a_row_of_the_readme() {
+        let mut cli = Cli::command();
+        cli.build();
+        let commands = cli
+            .get_subcommands()
+            .filter(|command| !["post", "wait-for", "help"].contains(&command.get_name()));
+        let flags: BTreeSet<&str> = commands
+            .flat_map(clap::Command::get_arguments)
+            .filter_map(config::name)
+            .chain(["command"])
+            .collect();
+        assert_eq!(keys("inputs"), flags);
+        let mut shown = flags;
+        shown.remove("host-workspace");
+        assert_eq!(rows("## Inputs"), shown);
+        assert_eq!(rows("### Outputs"), keys("outputs"));
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

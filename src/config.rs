@@ -78,7 +78,7 @@ impl<E: Fn(&str) -> Option<String>> Settings<E> {
         failure.map_or(Ok((cli, sources)), Err)
     }
 
-    /// One setting as text, several values on lines of their own, and where it stands.
+    /// One setting as text, several values as words of a shell, and where it stands.
     pub(crate) fn find(&self, name: &str) -> Result<Option<(String, String)>, UsageError> {
         let upper = name.to_uppercase();
         let underscored = upper.replace('-', "_");
@@ -105,7 +105,7 @@ impl<E: Fn(&str) -> Option<String>> Settings<E> {
 }
 
 /// The name of a setting: its flag, or for a positional argument its id.
-fn name(arg: &Arg) -> Option<&str> {
+pub(crate) fn name(arg: &Arg) -> Option<&str> {
     let name = arg
         .get_long()
         .or_else(|| arg.is_positional().then(|| arg.get_id().as_str()))?;
@@ -139,9 +139,17 @@ fn text_of(name: &str, value: &Value) -> Result<String, UsageError> {
         Value::Float(number) => Ok(number.to_string()),
         Value::Boolean(truth) => Ok(truth.to_string()),
         Value::Array(values) => {
-            let lines: Result<Vec<String>, _> =
+            let texts: Result<Vec<String>, _> =
                 values.iter().map(|value| text_of(name, value)).collect();
-            Ok(lines?.join("\n"))
+            let texts = texts?;
+            let words = texts.iter().map(|text| shlex::try_quote(text));
+            let words: Result<Vec<_>, _> = words.collect();
+            let null = |_| {
+                UsageError(format!(
+                    "`{name}` in [{TABLE}] of pyproject.toml holds a null character"
+                ))
+            };
+            Ok(words.map_err(null)?.join(" "))
         }
         Value::Datetime(_) | Value::Table(_) => Err(UsageError(format!(
             "`{name}` in [{TABLE}] of pyproject.toml is a {}: write text, a number or a list",
@@ -150,22 +158,14 @@ fn text_of(name: &str, value: &Value) -> Result<String, UsageError> {
     }
 }
 
-/// A command is split like a shell would, a list is one value a line.
+/// Commands and lists are split like a shell would.
 fn split(arg: &Arg, text: &str) -> Vec<String> {
-    if arg.is_last_set() {
-        let on_one_line = text.replace('\n', " ");
-        return shlex::split(&on_one_line).unwrap_or_else(|| vec![text.to_owned()]);
-    }
     let many = matches!(arg.get_action(), ArgAction::Append)
         || arg
             .get_num_args()
             .is_some_and(|range| range.max_values() > 1);
     if many {
-        let lines = text.lines().map(str::trim);
-        lines
-            .filter(|line| !line.is_empty())
-            .map(str::to_owned)
-            .collect()
+        shlex::split(text).unwrap_or_else(|| vec![text.to_owned()])
     } else {
         vec![text.trim().to_owned()]
     }
@@ -237,7 +237,7 @@ mod tests {
     fn reads_lists_truth_values_and_commands() {
         let inputs = [
             ("INPUT_DRY-RUN", "true"),
-            ("INPUT_PATHS", "a\n b c \n"),
+            ("INPUT_PATHS", "a d\n 'b c' \n"),
             ("INPUT_PYTEST", "pytest -k 'one and two'\n--cov"),
         ];
         let matches = parse(&[], &inputs, "").expect("settings");
@@ -248,7 +248,11 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert!(matches.get_flag("dry_run"));
-        assert_eq!(words("paths"), ["a", "b c"]);
+        assert_eq!(words("paths"), ["a", "d", "b c"]);
+        let matches = parse(&[], &[], "[tool.parallel-pytest]\npaths = ['a', 'b c']");
+        let matches = matches.expect("settings");
+        let paths: Vec<&String> = matches.get_many("paths").expect("values").collect();
+        assert_eq!(paths, ["a", "b c"]);
         assert_eq!(words("pytest"), ["pytest", "-k", "one and two", "--cov"]);
     }
 
