@@ -19,6 +19,7 @@ pub(crate) const MANIFEST_FILE: &str = "shard.json";
 pub(crate) const EVENTS_FILE: &str = "events.jsonl";
 pub(crate) const COVERAGE_FILE: &str = "coverage.json";
 pub(crate) const LOG_FILE: &str = "log.txt";
+pub(crate) const JUNIT_FILE: &str = "junit.xml";
 pub(crate) const HISTORY_FILE: &str = "history.json";
 
 /// A manifest or a plan is never larger than this, in bytes.
@@ -137,7 +138,6 @@ pub(crate) fn write_atomic_with(
         .into_inner()
         .map_err(std::io::IntoInnerError::into_error)
         .with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
     file.persist(path).with_context(failed)?;
     Ok(())
 }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::console;
+use crate::junit;
 use crate::model::human_duration::HumanDuration;
 use crate::model::plan::Plan;
-use crate::model::report::Totals;
+use crate::model::report::{Report, TestCase, Totals};
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
+use crate::pytest::log::ShardLog;
 use crate::pytest::plugin::{self, Company, PluginPaths};
 use crate::runner::environment::Environment;
 use crate::runner::host::{self, Ended, Limits, ShardSpec};
@@ -20,7 +22,7 @@ use crate::runner::output::Show;
 use crate::runner::process::CommandLine;
 use crate::runner::signals::Interrupts;
 use crate::runner::token::RunToken;
-use crate::workspace::{self, WorkDir};
+use crate::workspace::{self, JUNIT_FILE, WorkDir};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShardArgs {
@@ -140,6 +142,7 @@ impl ShardJob {
             console::warn(format!("shard {shard}: {problem}"));
         }
         let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
+        write_junit(&self.plan.suite, shard, &log, &shard_dir)?;
         workspace::write_manifest(
             &shard_dir,
             &ShardManifest {
@@ -180,6 +183,34 @@ pub(crate) fn open_manifest(
         totals: Totals::default(),
         peak_memory: None,
     }
+}
+
+/// Writes the shard's tests as JUnit, unless its pytest was asked for a file of its own.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn write_junit(
+    suite: &str,
+    shard: Shard,
+    log: &ShardLog,
+    folder: &Utf8Path,
+) -> Result<()> {
+    let path = folder.join(JUNIT_FILE);
+    if path.exists() {
+        return Ok(());
+    }
+    let all = [&log.finished, &log.unfinished, &log.not_run];
+    let cases = all.into_iter().flatten().cloned().map(|case| TestCase {
+        shard: Some(shard),
+        ..case
+    });
+    let report = Report {
+        suite: suite.to_owned(),
+        cases: cases.collect(),
+        shards: Vec::new(),
+        warnings: Vec::new(),
+    };
+    workspace::write_atomic_with(&path, |out| Ok(junit::write::write(&report, out)?))
 }
 
 /// Seconds since 1970.
