@@ -138,7 +138,7 @@ fn an_unknown_setting_names_the_nearest() {
     let (status, said) = project.run(&["plan"]);
     assert_eq!(status, USAGE);
     assert!(one_line(&said).contains("did you mean `shards`?"), "{said}");
-    let (status, said) = project.run(&["plan", "--shrads", "2"]);
+    let (status, said) = Project::new(&[]).run(&["plan", "--shrads", "2"]);
     assert_eq!(status, USAGE);
     assert!(one_line(&said).contains("--shards"), "{said}");
 }
