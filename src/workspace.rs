@@ -94,6 +94,25 @@ impl WorkDir {
         Ok(())
     }
 
+    /// Puts this static program into a folder of its own, where others can call it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn install_program(&self) -> Result<Utf8PathBuf> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = self.0.join("bin");
+        fs::create_dir_all(&folder)?;
+        let program =
+            std::env::current_exe().context("this program does not know where it lies")?;
+        let target = folder.join("parallel-pytest");
+        // Not over itself: a container of an earlier run may still execute it.
+        let fresh = folder.join(format!("parallel-pytest.{}", std::process::id()));
+        fs::copy(program, &fresh)?;
+        fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755))?;
+        fs::rename(&fresh, &target)?;
+        Ok(folder)
+    }
+
     /// Writes the plugin into a folder of its own, to be put on `PYTHONPATH`.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 
+use super::compose;
 use super::conclude::{self};
 use super::console;
 use super::job::Job;
@@ -51,23 +52,36 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         None => shard_of_ci(&plan)?,
     };
     check_shard(&plan, shard)?;
+    let token = RunToken::random();
+    let root = current_dir()?;
+    let compose = &args.shard_args.compose;
+    let lock = (!args.shard_args.dry_run)
+        .then(|| WorkLock::acquire(work.path(), &token))
+        .transpose()?;
+    work.install_plugin()?;
+    let mut project = compose.open(&root, &work, &plan_file, &token).await?;
+    let interrupts = Interrupts::install()?;
+    if let Some(project) = &mut project
+        && !args.shard_args.dry_run
+        && compose::prepare(project, 1, &interrupts).await?.is_none()
+    {
+        return Ok(interrupted(&interrupts));
+    }
     let shard_job = ShardJob {
         plan: Arc::clone(&plan),
         work: work.clone(),
         plan_file,
-        root: current_dir()?,
+        root,
         args: args.shard_args.clone(),
         company: Company::Alone,
         attempt: job.as_ref().map_or(1, |job| job.context.run_attempt),
-        token: RunToken::random(),
+        token,
+        project: project.map(Arc::new),
     };
     if args.shard_args.dry_run {
-        console::print(shard_job.command_line(shard).to_string());
+        console::print(shard_job.explain(shard));
         return Ok(Exit::Green);
     }
-    let _lock = WorkLock::acquire(work.path(), &shard_job.token)?;
-    work.install_plugin()?;
-    let interrupts = Interrupts::install()?;
     let guard = match &job {
         Some(_) => Guard::StopCommands(RunToken::random().to_string()),
         None => Guard::None,
@@ -75,11 +89,13 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     let screen = Terminal::stdout(guard);
     let ended = shard_job
         .run(shard, Show::Raw(screen.clone()), interrupts.clone())
-        .await?;
+        .await;
     screen.release();
-    if let Ended::NotStarted(message) = &ended {
-        return Err(UsageError::new(message.clone()).into());
+    shard_job.clean_up().await;
+    if let Ended::NotStarted(message) = ended? {
+        return Err(UsageError::new(message).into());
     }
+    drop(lock);
     let conclusion = conclude::conclude_shard(&plan, shard, &work)?;
     if let Some(job) = &job {
         job.hand_over(work.path());
@@ -95,8 +111,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         };
         console::say(terminal::report(&view, options));
     }
-    if let Some(signal) = interrupts.signal() {
-        return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(0)));
+    if interrupts.signal().is_some() {
+        return Ok(interrupted(&interrupts));
     }
     Ok(conclusion.exit())
+}
+
+/// The exit status after a signal.
+pub(crate) fn interrupted(interrupts: &Interrupts) -> Exit {
+    let signal = interrupts.signal().unwrap_or_default();
+    Exit::Signal(u8::try_from(signal).unwrap_or_default())
 }
