@@ -92,10 +92,7 @@ mod tests {
         assert_eq!(masked(&secrets, &["a secret b"]), "a *** b");
         assert_eq!(masked(&secrets, &["a se", "cr", "et"]), "a ***");
         assert_eq!(masked(&secrets, &["secret", "-longer!"]), "***!");
-        assert_eq!(
-            masked(&secrets, &["secret-long"]),
-            "***-long".replace("***-long", "secret-long")
-        );
+        assert_eq!(masked(&secrets, &["secret-long"]), "***-long");
         assert_eq!(masked(&secrets, &["sesecret"]), "se***");
         assert_eq!(masked(&[""], &["a", "b"]), "ab");
         assert_eq!(Mask::new(vec!["x1".into()]).text("ax1b"), "a***b");
