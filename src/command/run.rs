@@ -41,9 +41,11 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     let job = Job::of_this_process()?;
     let plan_file = args.work.plan_path(&work);
     if let Some(job) = &job
-        && !plan_file.exists()
+        && args.work.plan_file.is_none()
         && job.has_artifacts()
     {
+        // A plan left in the workspace of a self-hosted runner is of another run.
+        let _ = fs_err::remove_file(&plan_file);
         job.download_plan(&args.work.suite, work.path()).await?;
     }
     let plan = Arc::new(args.work.read_plan(&work)?);
@@ -99,6 +101,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     let conclusion = conclude::conclude_shard(&plan, shard, &work)?;
     if let Some(job) = &job {
         job.hand_over(work.path());
+        if args.shard_args.compose.compose_service.is_some() {
+            // The tests may have been root in their container, too.
+            job.hand_over(&job.context.workspace);
+        }
         job.upload_shard(&plan.suite, shard, &work.shard_dir(shard))
             .await?;
     }
