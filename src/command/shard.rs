@@ -26,7 +26,7 @@ use crate::runner::output::Show;
 use crate::runner::process::CommandLine;
 use crate::runner::signals::{Interrupts, Urgency};
 use crate::runner::token::RunToken;
-use crate::workspace::{self, JUNIT_FILE, WorkDir};
+use crate::workspace::{self, EVENTS_FILE, JUNIT_FILE, WorkDir};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShardArgs {
@@ -198,10 +198,17 @@ impl ShardJob {
         if let Some(problem) = &end.log_problem {
             console::warn(format!("shard {shard}: {problem}"));
         }
+        if let Some(project) = &self.project {
+            for name in [EVENTS_FILE, JUNIT_FILE] {
+                project.mask().file(&shard_dir.join(name))?;
+            }
+        }
         let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
         // Inside a fleet the wait for its services is part of the command.
         if self.project.is_some() && end.exit == NOT_READY && log.sessions.is_empty() {
-            end.exit = Ended::EnvironmentFailed(workspace::last_words(&shard_dir));
+            let said = workspace::last_words(&shard_dir);
+            let last = said.rsplit(" / ").next().unwrap_or_default();
+            end.exit = Ended::EnvironmentFailed(last.to_owned());
         }
         write_junit(&self.plan.suite, shard, &log, &shard_dir)?;
         workspace::write_manifest(

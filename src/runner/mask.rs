@@ -1,6 +1,13 @@
 //! Keeps secrets out of what is shown and kept of an output.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use camino::Utf8Path;
+use fs_err as fs;
+
+use crate::workspace::write_atomic;
 
 const SHOWN: &[u8] = b"***";
 
@@ -14,7 +21,12 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    pub(crate) fn new(secrets: Vec<String>) -> Self {
+    pub(crate) fn new(secrets: &[String]) -> Self {
+        // As itself, and as it stands in JSON.
+        let in_json = |secret: &String| serde_json::to_string(secret).unwrap_or_default();
+        let escaped: Vec<String> = secrets.iter().map(in_json).collect();
+        let escaped = escaped.iter().map(|text| text.trim_matches('"').to_owned());
+        let secrets: BTreeSet<String> = escaped.chain(secrets.iter().cloned()).collect();
         let secrets = secrets.into_iter().map(String::into_bytes);
         let mut secrets: Vec<Vec<u8>> = secrets.filter(|secret| !secret.is_empty()).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -63,6 +75,23 @@ impl Mask {
         (shown, rest)
     }
 
+    /// Takes the secrets out of a file, if there is one.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn file(&self, path: &Utf8Path) -> Result<()> {
+        if self.secrets.is_empty() || !path.exists() {
+            return Ok(());
+        }
+        let bytes = fs::read(path)?;
+        let (shown, _) = self.replace(&bytes, false);
+        if shown == bytes {
+            return Ok(());
+        }
+        // Not into the file: it may belong to the container's user.
+        write_atomic(path, &shown)
+    }
+
     /// A whole text without secrets.
     pub(crate) fn text(&self, text: &str) -> String {
         let (shown, _) = self.replace(text.as_bytes(), false);
@@ -77,7 +106,12 @@ mod tests {
     use super::*;
 
     fn masked(secrets: &[&str], chunks: &[&str]) -> String {
-        let mut mask = Mask::new(secrets.iter().map(|it| (*it).to_owned()).collect());
+        let mut mask = Mask::new(
+            &secrets
+                .iter()
+                .map(|it| (*it).to_owned())
+                .collect::<Vec<_>>(),
+        );
         let mut shown = Vec::new();
         for chunk in chunks {
             shown.extend_from_slice(&mask.pass(chunk.as_bytes()));
@@ -95,7 +129,8 @@ mod tests {
         assert_eq!(masked(&secrets, &["secret-long"]), "***-long");
         assert_eq!(masked(&secrets, &["sesecret"]), "se***");
         assert_eq!(masked(&[""], &["a", "b"]), "ab");
-        assert_eq!(Mask::new(vec!["x1".into()]).text("ax1b"), "a***b");
+        assert_eq!(masked(&["a\"b"], &[r#"{"x":"a\"b"}"#]), r#"{"x":"***"}"#);
+        assert_eq!(Mask::new(&["x1".to_owned()]).text("ax1b"), "a***b");
     }
 
     proptest! {

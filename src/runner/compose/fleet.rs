@@ -96,6 +96,7 @@ impl Fleet {
         ];
         let parts = FleetParts {
             project: self.name.clone(),
+            sidecars: self.project.sidecars(),
             labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
             mounts,
             user: self.project.options.user.clone(),
@@ -126,7 +127,7 @@ impl Fleet {
     pub(crate) async fn up(&self) -> Result<(), String> {
         fs::write(self.file(), self.compose_file()).map_err(|error| error.to_string())?;
         self.open_to_all().map_err(|error| error.to_string())?;
-        let wanted = self.project.resolved.sidecars();
+        let wanted = self.project.sidecars();
         if wanted.is_empty() {
             let _ = self.sidecars.set(Vec::new());
             return Ok(());
@@ -311,7 +312,14 @@ impl Fleet {
     /// The command that runs `command` inside the app's container, after its sidecars accept.
     pub(crate) fn command(&self, command: &CommandLine) -> CommandLine {
         let container = self.container();
-        let mut words = self.compose(&["run", "--no-TTY", "--no-deps", "--use-aliases"]);
+        let mut words = self.compose(&[
+            "--progress",
+            "quiet",
+            "run",
+            "--no-TTY",
+            "--no-deps",
+            "--use-aliases",
+        ]);
         words.extend(["--name".to_owned(), container]);
         for (name, value) in &command.env {
             if let Some(value) = value {

@@ -100,9 +100,16 @@ impl Project {
     ) -> Result<Self, ProjectError> {
         let mut arguments = compose(&options.files);
         arguments.extend(["config", "--format", "json"].map(str::to_owned));
-        arguments.push(options.service.clone());
-        let text = docker(&arguments, QUICK).await?;
-        let resolved = Resolved::read(&text, &options.service).map_err(ProjectError::Usage)?;
+        let resolved = match Resolved::read(&docker(&arguments, QUICK).await?, &options.service) {
+            Ok(resolved) => resolved,
+            // Naming a service turns its profile on.
+            Err(refused) => {
+                arguments.push(options.service.clone());
+                let text = docker(&arguments, QUICK).await;
+                let text = text.map_err(|_| ProjectError::Usage(refused))?;
+                Resolved::read(&text, &options.service).map_err(ProjectError::Usage)?
+            }
+        };
         let root_inside = resolved.inside(&places.root, &options.mounts).ok_or_else(|| {
             ProjectError::Usage(format!(
                 "no bind mount of the service `{}` contains {}: add one, such as --volume .:/code",
@@ -127,7 +134,7 @@ impl Project {
     /// docker's; too few networks.
     pub(crate) async fn prepare(&mut self, fleets: usize) -> Result<(), ProjectError> {
         self.sweep().await?;
-        let mut services = self.resolved.sidecars();
+        let mut services = self.sidecars();
         services.push(self.resolved.app().to_owned());
         let (mut build, mut pull) = (Vec::new(), Vec::new());
         for service in services {
@@ -161,13 +168,22 @@ impl Project {
 
     /// Keeps the passwords of the compose file out of logs.
     pub(crate) fn mask(&self) -> Mask {
-        Mask::new(self.resolved.secrets())
+        Mask::new(&self.resolved.secrets())
     }
 
     /// A variable of the app's container, before ours.
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let of_image = || self.image_variables.get(name).cloned();
         self.resolved.variable(name).or_else(of_image)
+    }
+
+    pub(super) fn sidecars(&self) -> Vec<String> {
+        let named = self
+            .options
+            .wait_for
+            .iter()
+            .map(|target| target.host().to_owned());
+        self.resolved.sidecars(&named.collect::<Vec<_>>())
     }
 
     pub(super) fn watch(&self) -> Option<&Watch> {

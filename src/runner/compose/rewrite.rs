@@ -29,6 +29,7 @@ pub(super) struct Resolved {
 #[derive(Clone, Debug)]
 pub(super) struct FleetParts {
     pub(super) project: String,
+    pub(super) sidecars: Vec<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) mounts: Vec<Mount>,
     pub(super) user: Option<String>,
@@ -73,10 +74,20 @@ impl Resolved {
         self.file.get("services")?.get(name)
     }
 
-    /// The services that the app needs, in the order of their names.
-    pub(super) fn sidecars(&self) -> Vec<String> {
+    /// The services that the app needs and those named, in the order of their names. Where the app
+    /// says of none that it needs it, all are taken for needed.
+    pub(super) fn sidecars(&self, named: &[String]) -> Vec<String> {
         let mut needed = BTreeSet::new();
         let mut open = vec![self.app.clone()];
+        let is_silent = self
+            .service(&self.app)
+            .is_none_or(|app| needs(app).is_empty());
+        let others = self.services().map(|(name, _)| name);
+        let more = others.filter(|name| **name != self.app && (is_silent || named.contains(*name)));
+        for name in more {
+            needed.insert(name.clone());
+            open.push(name.clone());
+        }
         while let Some(name) = open.pop() {
             for next in self.service(&name).map(needs).unwrap_or_default() {
                 if next != self.app && self.service(&next).is_some() && needed.insert(next.clone())
@@ -182,13 +193,14 @@ impl Resolved {
         for (kind, what) in [("networks", "network"), ("volumes", "volume")] {
             for (name, value) in self.entries(kind) {
                 if is_external(value) {
+                    let name = value.get("name").and_then(Value::as_str).unwrap_or(name);
                     warnings.push(format!(
                         "all fleets share the external {what} `{name}`: what one of them writes there, the others see"
                     ));
                 }
             }
         }
-        for name in self.sidecars().iter().chain([&self.app]) {
+        for (name, _) in self.services() {
             let mode = self
                 .service(name)
                 .and_then(|service| service.get("network_mode")?.as_str());
@@ -223,7 +235,7 @@ impl Resolved {
         parts: &FleetParts,
         on_host: impl Fn(&Utf8Path) -> Utf8PathBuf,
     ) -> Value {
-        let mut kept = self.sidecars();
+        let mut kept = parts.sidecars.clone();
         kept.push(self.app.clone());
         let mut services = Map::new();
         for name in kept {
@@ -427,6 +439,7 @@ mod tests {
     fn parts() -> FleetParts {
         FleetParts {
             project: "pp-1".into(),
+            sidecars: resolved().sidecars(&[]),
             labels: [("run".to_owned(), "t".to_owned())].into(),
             mounts: vec![Mount {
                 source: "/home/me/shop/.pp".into(),
@@ -439,7 +452,12 @@ mod tests {
 
     #[test]
     fn finds_the_services_the_app_needs_and_no_others() {
-        assert_eq!(resolved().sidecars(), ["db", "disk"]);
+        assert_eq!(resolved().sidecars(&[]), ["db", "disk"]);
+        let named = ["mail".to_owned(), "localhost".to_owned()];
+        assert_eq!(resolved().sidecars(&named), ["db", "disk", "mail"]);
+        let silent = FILE.replacen("depends_on", "x-depends_on", 1);
+        let silent = Resolved::read(&silent, "app").expect("a compose file");
+        assert_eq!(silent.sidecars(&[]), ["db", "disk", "mail"]);
         assert_eq!(resolved().ports("db"), [5432, 5433]);
         assert_eq!(resolved().image("app"), "shop-app");
         assert_eq!(resolved().image("db"), "postgres:17");
