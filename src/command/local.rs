@@ -17,7 +17,7 @@ use super::plan::{self, shard_count};
 use super::progress;
 use super::report_folder;
 use super::run::interrupted;
-use super::shard::{ShardArgs, ShardJob};
+use super::shard::{ShardArgs, ShardJob, exit_of};
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::model::exit::{Exit, UsageError};
@@ -151,7 +151,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     console::print(terminal::report(&view, options));
     Ok(match interrupts.signal() {
         Some(_) => interrupted(&interrupts),
-        None => conclusion.exit(),
+        None => exit_of(&ended, &conclusion),
     })
 }
 

@@ -10,7 +10,7 @@ use super::conclude::{self};
 use super::console;
 use super::job::Job;
 use super::plan::current_dir;
-use super::shard::{ShardArgs, ShardJob};
+use super::shard::{ShardArgs, ShardJob, exit_of};
 use super::work::{WorkArgs, check_shard, shard_of_ci};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
@@ -94,7 +94,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         .await;
     screen.release();
     shard_job.clean_up().await;
-    if let Ended::NotStarted(message) = ended? {
+    let ended = ended?;
+    if let Ended::NotStarted(message) = ended {
         return Err(UsageError::new(message).into());
     }
     drop(lock);
@@ -120,7 +121,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     if interrupts.signal().is_some() {
         return Ok(interrupted(&interrupts));
     }
-    Ok(conclusion.exit())
+    Ok(exit_of(&[ended], &conclusion))
 }
 
 /// The exit status after a signal.

@@ -8,8 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::compose::{self, ComposeArgs};
+use super::conclude::Conclusion;
 use super::console;
 use crate::junit;
+use crate::model::exit::Exit;
 use crate::model::human_duration::HumanDuration;
 use crate::model::plan::Plan;
 use crate::model::report::{Report, TestCase, Totals};
@@ -308,6 +310,17 @@ pub(crate) fn write_junit(
         warnings: Vec::new(),
     };
     workspace::write_atomic_with(&path, |out| Ok(junit::write::write(&report, out)?))
+}
+
+/// The exit status of a run: where what the tests stand on failed before any of them, no test is to
+/// blame, and none was lost.
+pub(crate) fn exit_of(ended: &[Ended], conclusion: &Conclusion) -> Exit {
+    let is_outside = |ended: &Ended| matches!(ended, Ended::EnvironmentFailed(_));
+    if ended.iter().all(is_outside) && conclusion.report.totals().finished() == 0 {
+        Exit::World
+    } else {
+        conclusion.exit()
+    }
 }
 
 /// Seconds since 1970.

@@ -220,7 +220,9 @@ impl Project {
         arguments.push(what.to_owned());
         arguments.extend(services.iter().cloned());
         let failed = |why: &str| {
-            let services = services.join(", ");
+            let named = services.iter();
+            let named = named.map(|name| format!("{name} ({})", self.resolved.image(name)));
+            let services = named.collect::<Vec<_>>().join(", ");
             ProjectError::Engine(EngineError::new(
                 format!("docker compose {what}"),
                 format!("{why} for {services}"),
