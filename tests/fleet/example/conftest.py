@@ -3,7 +3,6 @@
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import connection
 from shop import texts
 
 
@@ -11,11 +10,7 @@ from shop import texts
 def django_db_setup(django_db_blocker):
     """The tests use the one database that is there, with its fixed name, and bring it to the newest migration."""
     with django_db_blocker.unblock():
-        call_command("flush" if migrated() else "migrate", verbosity=0, interactive=False)
-
-
-def migrated():
-    return "shop_order" in connection.introspection.table_names()
+        call_command("migrate", verbosity=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
