@@ -50,6 +50,7 @@ class Container:
     labels: dict
     started: float = 0
     ended: float = float("inf")
+    removed: float = float("inf")
     networks: set = dataclasses.field(default_factory=set)
     volumes: set = dataclasses.field(default_factory=set)
 
@@ -96,6 +97,8 @@ class Engine:
                     owner.started = at
                 elif (kind, action) == ("container", "die"):
                     owner.ended = at
+                elif (kind, action) == ("container", "destroy"):
+                    owner.removed = at
                 elif (kind, action) == ("network", "connect"):
                     owner.networks.add(actor["ID"])
                 elif (kind, action) == ("volume", "mount"):
@@ -178,8 +181,8 @@ class Project:
         return self
 
     def compose(self, app=None, file="docker-compose.yml", top=None, **services):
-        """JSON is YAML."""
-        services["app"] = {"image": APP, **(app or {})}
+        """JSON is YAML. The app depends on all the other services if nothing else is said."""
+        services["app"] = {"image": APP, "depends_on": [*services], **(app or {})}
         if "build" in services["app"]:
             services["app"]["image"] = f"parallel-pytest-test/built-{self.name}"
         for service in services.values():

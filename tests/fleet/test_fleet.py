@@ -107,9 +107,11 @@ def test_no_path_of_a_container_is_left_in_the_result(four):
 
 
 def test_one_shard_of_a_matrix(shop):
+    command = ("pytest", "-q", "tests/test_texts.py", "tests/test_orders.py")
+    assert shop.finish(shop.launch("plan", "--shards", "2", *command[2:])) == GREEN, shop.output
     ran = set()
     for shard in ("1/2", "2/2"):
-        process = shop.launch("run", "--shard", shard, "--compose-service", "app", "--volume", ".:/code", "--", "pytest", "-q", "tests/test_texts.py", "tests/test_orders.py")
+        process = shop.launch("run", "--shard", shard, "--compose-service", "app", "--volume", ".:/code", "--", *command)
         assert shop.finish(process) == GREEN, shop.output
         events = (shop.shard_folder(shard) / "events.jsonl").read_text()
         ids = set(re.findall(r'"(tests/test_\w+\.py::[^"]+)"', events))
@@ -192,7 +194,7 @@ def test_an_image_is_built_again_when_asked(built):
 
 
 def test_an_image_that_must_not_be_built_and_is_not_there(built):
-    assert built.local(flags=("--no-build",)) == fleets.OUTSIDE, built.output
+    assert built.local(flags=("--no-build",)) == fleets.USAGE, built.output
     built.line_with(f"built-{built.name}")
 
 
@@ -232,7 +234,7 @@ CONNECTS = "import socket\n\nsocket.create_connection(('{}', {}), 1)\n\ndef test
 def test_a_slow_database_is_waited_for_by_the_port_of_its_image(project):
     late = {"image": POSTGRES, "entrypoint": ["sh", "-c", "sleep 3; exec postgres-entrypoint"]}
     test = CONNECTS.format("db", 5432)
-    project.compose({"depends_on": ["db"]}, db=late).write(test_a=test, test_b=test)
+    project.compose({}, db=late).write(test_a=test, test_b=test)
     assert project.local() == GREEN, project.output
 
 
@@ -265,7 +267,7 @@ def test_an_external_network_stays_and_is_warned_about(project):
         # It is no leftover of ours, that is the point.
         assert project.local(leaves_nothing=False) == GREEN, project.output
         assert [left for left in project.left() if not left.startswith("network ")] == []
-        project.line_with("warn", network)
+        project.line_with("warn", "external network", "default")
         assert fleets.docker("network", "ls", "-q", "--filter", f"name={network}")
     finally:
         fleets.docker("network", "rm", network, check=False)
@@ -346,7 +348,7 @@ def test_a_secret_of_the_environment_is_not_shown(project):
 def test_lines_of_fleets_are_whole_and_say_their_shard(project):
     noise = "def test_noise():\n    for number in range(3000):\n        print('{0}' * 60, flush=True)\n"
     project.write(test_a=noise.format("a"), test_b=noise.format("b"))
-    assert project.local("pytest", "-q", "-s") == GREEN, project.output
+    assert project.local("pytest", "-q", "-s", flags=("--show-output",)) == GREEN, project.output
     loud = [line for line in project.output.splitlines() if "aaaa" in line or "bbbb" in line]
     assert len(loud) == 6000
     for line in loud:
