@@ -316,8 +316,7 @@ def test_a_failed_fleet_is_kept_when_asked(project):
     failed = next(test["shard"] for test in project.result["tests"] if test["outcome"] == "failed")
     kept = {c.shard for c in project.containers if c.id in project.running()}
     assert kept == {failed}
-    inside = next(line for line in project.output.splitlines() if "docker" in line and ("exec" in line or " run " in line))
-    command = inside[inside.index("docker") :].strip(" `'\"")
+    command = re.search(r"`(docker compose [^`]* (?:exec|run) [^`]*)`", project.output)[1]
     shell = subprocess.run(["script", "-qec", command, "/dev/null"], input="hostname\nexit\n", text=True, capture_output=True, timeout=60, env=project.env, cwd=project.folder)
     assert shell.returncode == 0, f"{command}: {shell.stdout}{shell.stderr}"
 

@@ -15,13 +15,13 @@ QUICK = "def test_quick():\n    pass\n"
 ALLOWED = 10
 # The first test of the file ends, the second one says so and then waits for what the fault does to it.
 MID_TEST = """
-    import time
+    import socket, time
 
     def test_first():
         pass
 
     def test_running():
-        open('/code/started', 'w').close()
+        open('/code/started', 'w').write(socket.gethostname())
         {what}
 
     def test_never_started():
@@ -37,9 +37,17 @@ def mid_test(project):
     """Two shards with a sidecar each; one of them is in the middle of its test."""
     project.compose({}, redis={"image": REDIS}).write(test_ends=SLEEPS, test_other=QUICK)
     process = project.start()
-    project.wait_for_file("started", process)
+    wait_for_mid_test(project, process)
     yield project, process
     process.kill()
+
+
+def wait_for_mid_test(project, process):
+    """One shard has done its test, the other one is in the middle; returns the id of its container."""
+    project.wait_for_file("started", process)
+    running = wait_until(lambda: (project.folder / "started").read_text(), "the container's name")
+    wait_until(lambda: all(app.ended < float("inf") or app.id.startswith(running) for app in project.of_service("app")), "the other shard")
+    return running
 
 
 def assert_first_and_other_are_kept(project):
@@ -155,8 +163,7 @@ def test_an_app_that_is_killed_by_its_memory_limit(project):
 
 def test_an_app_that_is_removed_by_somebody_else(mid_test):
     project, process = mid_test
-    for container in project.of_service("app"):
-        docker("rm", "-fv", container.id, check=False)
+    docker("rm", "-fv", (project.folder / "started").read_text())
     assert project.finish(process) == LOST, project.output
     assert_first_and_other_are_kept(project)
 
@@ -166,7 +173,7 @@ def test_the_daemon_goes_away_and_the_next_run_sweeps(project):
     project.env["DOCKER_HOST"] = f"unix://{proxy.path}"
     project.compose({}, redis={"image": REDIS}).write(test_ends=SLEEPS, test_other=QUICK)
     process = project.start()
-    project.wait_for_file("started", process)
+    wait_for_mid_test(project, process)
     proxy.stop()
     began = time.monotonic()
     assert project.finish(process, leaves_nothing=False) == LOST, project.output
