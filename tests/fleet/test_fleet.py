@@ -267,7 +267,7 @@ def test_an_external_network_stays_and_is_warned_about(project):
         # It is no leftover of ours, that is the point.
         assert project.local(leaves_nothing=False) == GREEN, project.output
         assert [left for left in project.left() if not left.startswith("network ")] == []
-        project.line_with("warn", "external network", "default")
+        project.line_with("warn", "external network", network)
         assert fleets.docker("network", "ls", "-q", "--filter", f"name={network}")
     finally:
         fleets.docker("network", "rm", network, check=False)

@@ -326,14 +326,18 @@ impl Fleet {
                 words.extend(["--env".to_owned(), format!("{name}={value}")]);
             }
         }
-        words.push(self.project.options.service.clone());
-        let targets = self.targets();
-        if !targets.is_empty() {
+        let (service, targets) = (self.project.options.service.clone(), self.targets());
+        if targets.is_empty() {
+            words.push(service);
+        } else {
+            // Before the image's own entrypoint, which may be any program.
             let timeout = format!("{}s", self.project.options.wait_timeout.as_secs());
-            words.push(format!("{INSIDE}/bin/parallel-pytest"));
+            let program = format!("{INSIDE}/bin/parallel-pytest");
+            words.extend(["--entrypoint".to_owned(), program, service]);
             words.extend(["wait-for", "--quiet", "--timeout", &timeout].map(str::to_owned));
             words.extend(targets);
             words.push("--".to_owned());
+            words.extend(self.project.entrypoint());
         }
         words.push(command.program.clone());
         words.extend(command.args.iter().cloned());

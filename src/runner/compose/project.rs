@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::engine::{EngineError, QUICK, docker};
-use super::rewrite::{Mount, Resolved};
+use super::rewrite::{Mount, Resolved, words};
 use super::watch::Watch;
 use crate::runner::mask::Mask;
 use crate::runner::token::RunToken;
@@ -84,6 +84,7 @@ pub(crate) struct Project {
     pub(super) root_inside: Utf8PathBuf,
     /// Variables that the app's image itself sets.
     image_variables: BTreeMap<String, String>,
+    image_entrypoint: Vec<String>,
     pub(super) run: RunToken,
     watch: Option<Watch>,
 }
@@ -122,6 +123,7 @@ impl Project {
             resolved,
             root_inside,
             image_variables: BTreeMap::new(),
+            image_entrypoint: Vec::new(),
             run,
             watch: None,
         })
@@ -156,6 +158,7 @@ impl Project {
         self.show("pull", &pull).await?;
         if let Some(image) = self.image(self.resolved.app()).await {
             self.image_variables = variables(&image);
+            self.image_entrypoint = words(&image["Config"]["Entrypoint"]).unwrap_or_default();
         }
         self.check_networks(fleets).await?;
         self.watch = Some(Watch::start(&format!("{RUN_LABEL}={}", self.run))?);
@@ -175,6 +178,12 @@ impl Project {
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let of_image = || self.image_variables.get(name).cloned();
         self.resolved.variable(name).or_else(of_image)
+    }
+
+    /// What comes before the command in the app's container.
+    pub(super) fn entrypoint(&self) -> Vec<String> {
+        let of_file = self.resolved.entrypoint();
+        of_file.unwrap_or_else(|| self.image_entrypoint.clone())
     }
 
     pub(super) fn sidecars(&self) -> Vec<String> {

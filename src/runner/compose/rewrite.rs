@@ -125,6 +125,11 @@ impl Resolved {
         value.as_str().map(undoubled)
     }
 
+    /// What the compose file runs before the app's command; `None` if it leaves that to the image.
+    pub(super) fn entrypoint(&self) -> Option<Vec<String>> {
+        words(self.service(&self.app)?.get("entrypoint")?)
+    }
+
     /// Values of the compose file that nobody should read in a log.
     pub(super) fn secrets(&self) -> Vec<String> {
         const WORDS: [&str; 5] = ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"];
@@ -370,6 +375,12 @@ fn needs(service: &Value) -> Vec<String> {
         names.extend(mode.strip_prefix("service:").map(str::to_owned));
     }
     names
+}
+
+/// A list of words; `None` for what is none.
+pub(super) fn words(value: &Value) -> Option<Vec<String>> {
+    let texts = value.as_array()?.iter().filter_map(Value::as_str);
+    Some(texts.map(undoubled).collect())
 }
 
 fn is_external(value: &Value) -> bool {
