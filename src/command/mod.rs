@@ -2,6 +2,7 @@
 
 pub(crate) mod conclude;
 pub(crate) mod console;
+pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod local;
@@ -14,5 +15,6 @@ pub(crate) mod publish;
 pub(crate) mod report_folder;
 pub(crate) mod run;
 pub(crate) mod shard;
+pub(crate) mod split;
 pub(crate) mod wait_for;
 pub(crate) mod work;
