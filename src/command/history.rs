@@ -40,7 +40,7 @@ pub(crate) struct Known {
 pub(crate) fn of_disk(args: &HistoryArgs, suite: &WorkArgs, work: &WorkDir) -> Known {
     let own = work.path().join(HISTORY_FILE);
     match &args.history {
-        Some(asked) => used(asked, asked_for(asked, &suite.suite)),
+        Some(asked) => used(&without_secrets(asked), asked_for(asked, &suite.suite)),
         None if own.exists() => used(own.as_str(), history_file(&own, &suite.suite)),
         None => Known::default(),
     }
@@ -83,6 +83,17 @@ fn used(source: &str, known: Result<Known>) -> Known {
             Known::default()
         }
     }
+}
+
+/// The source is written into the plan: a URL may hold a password or a token.
+fn without_secrets(asked: &str) -> String {
+    let Some((scheme, rest)) = asked.split_once("://") else {
+        return asked.to_owned();
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let host = rest.find('/').unwrap_or(rest.len());
+    let secret = rest[..host].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[secret..])
 }
 
 fn history_file(path: &Utf8Path, suite: &str) -> Result<Known> {
@@ -132,9 +143,15 @@ fn asked_for(asked: &str, suite: &str) -> Result<Known> {
 }
 
 async fn download(url: &str) -> Result<Vec<u8>> {
-    let mut response = http_client()?.get(url).send().await?.error_for_status()?;
+    let answer = http_client()?.get(url).send().await;
+    let answer = answer.and_then(reqwest::Response::error_for_status);
+    let mut response = answer.map_err(reqwest::Error::without_url)?;
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(reqwest::Error::without_url)?
+    {
         bytes.extend_from_slice(&chunk);
         anyhow::ensure!(
             bytes.len() <= MAX_DOWNLOAD,
@@ -173,6 +190,20 @@ fn parsed(bytes: &[u8], suite: &str) -> Result<Known> {
 mod tests {
     use super::*;
     use crate::model::history::HISTORY_VERSION;
+
+    #[test]
+    fn shows_no_secret_of_a_url() {
+        for (asked, shown) in [
+            (
+                "https://me:secret@host/a@b.json?token=x#y",
+                "https://host/a@b.json",
+            ),
+            ("http://host", "http://host"),
+            ("reports/*.xml", "reports/*.xml"),
+        ] {
+            assert_eq!(without_secrets(asked), shown);
+        }
+    }
 
     #[test]
     fn tells_what_a_file_is_by_its_content() {
