@@ -11,7 +11,8 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, local, merge, plan, post, prepare, publish, run as run_shard, signal_all, wait_for,
+    console, local, merge, plan, post, prepare, publish, run as run_shard, signal_all, split,
+    wait_for,
 };
 use crate::config::{Settings, Sources};
 use crate::model::exit::{Exit, UsageError};
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     Local(local::LocalArgs),
     /// Merge JUnit and coverage reports of any origin
     Merge(merge::MergeArgs),
+    /// Read names from the standard input and print those of one shard: files, packages, classes of
+    /// any language
+    Split(split::SplitArgs),
     /// Wait until ports accept connections, then run a command
     WaitFor(wait_for::WaitForArgs),
     /// What the action does after the job's last step
@@ -88,6 +92,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
         Command::WaitFor(args) => wait_for::wait_for(args),
         Command::Merge(args) => merge::merge(&args),
         Command::SignalAll(args) => signal_all::signal_all(&args),
+        Command::Split(args) => split::split(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -105,7 +110,7 @@ async fn execute(command: Command) -> Result<Exit> {
         Command::Publish(args) => publish::publish(args).await,
         Command::Local(args) => local::local(args).await,
         Command::Post(args) => post::post(args).await,
-        Command::Merge(_) | Command::WaitFor(_) | Command::SignalAll(_) => {
+        Command::Merge(_) | Command::Split(_) | Command::WaitFor(_) | Command::SignalAll(_) => {
             unreachable!("handled without a runtime")
         }
     }

@@ -139,7 +139,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let found = workspace::find_shards(work.path())?;
     let prefix = conclude::prefix_in_repository(&root);
     let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history, &prefix)?;
-    let history = serde_json::to_vec(&conclusion.history)?;
+    let history = conclusion.history.to_bytes();
     workspace::write_atomic(&work.path().join(HISTORY_FILE), &history)?;
     let view = conclusion.view(None, Links::default());
     report_folder::write(&conclusion, &view, &args.output)?;

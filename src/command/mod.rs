@@ -3,6 +3,7 @@
 pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
+pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod local;
@@ -16,5 +17,6 @@ pub(crate) mod report_folder;
 pub(crate) mod run;
 pub(crate) mod shard;
 pub(crate) mod signal_all;
+pub(crate) mod split;
 pub(crate) mod wait_for;
 pub(crate) mod work;

@@ -216,7 +216,7 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
         }
     }
     told(job.upload_report(view.suite, &args.output).await);
-    if job.is_default_branch() && !conclusion.verdict.has_loss() {
+    if job.may_leave_history() && !conclusion.verdict.has_loss() {
         told(job.upload_history(view.suite, &args.output).await);
     }
 }

@@ -26,10 +26,7 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
     )?;
     let text = summary::summary(view, summary::JOB_SUMMARY_BYTES);
     write_atomic(&folder.join("summary.md"), text.as_bytes())?;
-    write_atomic(
-        &folder.join("history.json"),
-        &serde_json::to_vec(&conclusion.history)?,
-    )?;
+    write_atomic(&folder.join("history.json"), &conclusion.history.to_bytes())?;
     let report = &conclusion.report;
     write_atomic_with(&folder.join(JUNIT_FILE), |out| {
         Ok(junit::write::write(report, out)?)

@@ -29,6 +29,8 @@ ENV = "PARALLEL_PYTEST_"
 SHARED_SCOPES = ("class", "module", "package", "session")
 # A fixture that is cheaper than this, in seconds, does not matter to a plan.
 FIXTURE_FLOOR = 0.001
+# Marks of tests that need each other.
+TIES = frozenset(("xdist_group", "dependency", "incremental"))
 # Bytes of UTF-8.
 TEXT_LIMIT = 64 << 10
 MESSAGE_LIMIT = 1 << 10
@@ -400,7 +402,9 @@ class Reporter:
         self.tells_collection = not worker or bool(worker.get(NAME))
         self.began = log.now()
         self.ids = {}
+        self.imports = {}
         self.nested = []
+        self.running = ""
         self.again = None
         # What passed says nothing before its test has finished, so it waits for that: one write for four.
         self.passed = []
@@ -411,7 +415,11 @@ class Reporter:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector):
+        began = self.log.now()
         outcome = yield
+        if is_imported(collector):
+            file = self.paths.file(collector.path)
+            self.imports[file] = self.imports.get(file, 0.0) + self.log.now() - began
         if outcome.excinfo is None:
             report = outcome.get_result()
             excinfo = getattr(getattr(report, "call", None), "excinfo", None)
@@ -438,14 +446,16 @@ class Reporter:
         items = []
         for item in session.items:
             path, line = self.paths.definition(item)
-            items.append(
-                {
-                    "id": self.id_of(item.nodeid),
-                    "file": valid(getattr(item, "parallel_pytest_file", path)),
-                    "path": valid(path),
-                    "line": line,
-                }
-            )
+            told = {
+                "id": self.id_of(item.nodeid),
+                "file": valid(getattr(item, "parallel_pytest_file", path)),
+                "path": valid(path),
+                "line": line,
+            }
+            groups = groups_of(item)
+            if groups:
+                told["groups"] = groups
+            items.append(told)
         now = self.log.now()
         self.log.write(
             {
@@ -455,6 +465,7 @@ class Reporter:
                 "items": items,
                 "other": self.selection.other,
                 "missing": self.selection.missing(),
+                "imports": [[valid(file), round(took, 6)] for file, took in self.imports.items()],
             }
         )
 
@@ -464,6 +475,7 @@ class Reporter:
     # The lines that every test writes are put together by hand: that is three times as fast.
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid):
+        self.running = nodeid
         if nodeid == self.again:
             return
         self.log.append(
@@ -574,8 +586,33 @@ class Reporter:
                     "name": valid(fixturedef.argname),
                     "node": self.id_of(request.node.nodeid),
                     "seconds": round(own, 6),
+                    "test": self.id_of(self.running),
                 }
             )
+
+
+def is_imported(collector):
+    """A test file, and not one whose tests other shards run."""
+    return isinstance(collector, pytest.File) and not isinstance(
+        collector, (pytest.Package, Elsewhere)
+    )
+
+
+def groups_of(item):
+    """Names that tests share which have to run in one process: `g:` for the whole suite, `m:` for
+    the file, `c:` for the class."""
+    groups = []
+    for mark in item.iter_markers():
+        if mark.name not in TIES:
+            continue
+        if mark.name == "xdist_group":
+            groups.append("g:%s" % (mark.args[0] if mark.args else mark.kwargs.get("name", "default")))
+        elif mark.name == "incremental":
+            groups.append("c:incremental")
+        else:
+            wide = mark.kwargs.get("scope") in ("session", "package")
+            groups.append("g:dependency" if wide else "m:dependency")
+    return sorted(set(map(valid, groups)))
 
 
 def outcome_of(report):
