@@ -14,5 +14,6 @@ pub(crate) mod publish;
 pub(crate) mod report_folder;
 pub(crate) mod run;
 pub(crate) mod shard;
+pub(crate) mod sources;
 pub(crate) mod wait_for;
 pub(crate) mod work;

@@ -5,10 +5,13 @@ use camino::Utf8Path;
 use fs_err as fs;
 
 use super::conclude::Conclusion;
+use super::plan::current_dir;
+use super::sources::Repository;
 use crate::coverage::cobertura::{self, CoberturaOptions};
 use crate::coverage::json;
 use crate::junit;
 use crate::model::coverage::Coverage;
+use crate::render::html::page;
 use crate::render::view::View;
 use crate::render::{result_json, summary};
 use crate::workspace::{write_atomic, write_atomic_with};
@@ -34,6 +37,9 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
     write_atomic_with(&folder.join("junit.xml"), |out| {
         Ok(junit::write::write(report, out)?)
     })?;
+    let repository = Repository::around(&current_dir()?);
+    let page = page::page(view, &|path| repository.source(path))?;
+    write_atomic(&folder.join("report.html"), page.as_bytes())?;
     write_coverage(conclusion.coverage.as_ref(), folder)
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod budget;
 pub(crate) mod check;
 pub(crate) mod comment;
 pub(crate) mod explanation;
+pub(crate) mod html;
 pub(crate) mod markdown;
 pub(crate) mod progress;
 pub(crate) mod result_json;

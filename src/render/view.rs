@@ -113,6 +113,7 @@ pub(crate) struct CoverageView<'a> {
     pub(crate) files: usize,
     /// Files with something missing, the least covered first.
     pub(crate) lowest: Vec<(&'a Utf8Path, CoverageTotals)>,
+    pub(crate) all: &'a Coverage,
 }
 
 impl<'a> View<'a> {
@@ -193,6 +194,7 @@ impl<'a> CoverageView<'a> {
             totals: coverage.totals(),
             files: coverage.files.len(),
             lowest,
+            all: coverage,
         }
     }
 
