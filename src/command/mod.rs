@@ -4,6 +4,7 @@ pub(crate) mod conclude;
 pub(crate) mod console;
 pub(crate) mod history;
 pub(crate) mod job;
+pub(crate) mod judge;
 pub(crate) mod local;
 pub(crate) mod merge;
 pub(crate) mod plan;

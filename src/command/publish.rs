@@ -12,14 +12,16 @@ use super::conclude::{self, Conclusion};
 use super::console;
 use super::history::{self, HistoryArgs};
 use super::job::Job;
+use super::judge::JudgeArgs;
 use super::plan::current_dir;
 use super::report_folder;
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::github::check_run::{self, CheckRun};
 use crate::github::client::Client;
+use crate::github::comment::{self as github_comment, Need};
 use crate::github::error::Error;
-use crate::github::{comment as github_comment, pull_request};
+use crate::github::pull_request;
 use crate::model::exit::Exit;
 use crate::render::view::{Links, View};
 use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
@@ -51,9 +53,12 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "WHEN", default_value = "on")]
     pub(crate) check_run: Switch,
 
-    /// Whether to comment on the pull request
-    #[arg(long, value_name = "WHEN", default_value = "on")]
-    pub(crate) comment: Switch,
+    /// When to comment on the pull request
+    #[arg(long, value_name = "WHEN", default_value = "always")]
+    pub(crate) comment: CommentOn,
+
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
 
     #[command(flatten)]
     pub(crate) history: HistoryArgs,
@@ -66,6 +71,30 @@ pub(crate) struct PublishArgs {
 pub(crate) enum Switch {
     On,
     Off,
+}
+
+/// When there is a comment. One of an earlier run is always brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CommentOn {
+    Always,
+    /// If something is different from the baseline, or there is none
+    OnChange,
+    /// If the result is red
+    OnFailure,
+    Off,
+}
+
+impl CommentOn {
+    /// `None` for none at all.
+    fn need(self, view: &View<'_>) -> Option<Need> {
+        let wanted = match self {
+            Self::Always => true,
+            Self::OnChange => view.has_changes(),
+            Self::OnFailure => !view.green,
+            Self::Off => return None,
+        };
+        Some(if wanted { Need::Wanted } else { Need::IfThere })
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -119,6 +148,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
         None => history::of_disk(&args.history, &args.work, &work),
     };
     let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix)?;
+    let conclusion = args.judge.judge(conclusion);
     let view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {
@@ -199,9 +229,9 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
                 Err(error) => told(Err(anyhow::Error::new(error))),
             }
         }
-        if args.comment == Switch::On {
+        if let Some(need) = args.comment.need(view) {
             told(
-                publish_comment(client, job, view)
+                publish_comment(client, job, view, need)
                     .await
                     .map_err(anyhow::Error::new),
             );
@@ -218,7 +248,12 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
     }
 }
 
-async fn publish_comment(client: &Client, job: &Job, view: &View<'_>) -> Result<(), Error> {
+async fn publish_comment(
+    client: &Client,
+    job: &Job,
+    view: &View<'_>,
+    need: Need,
+) -> Result<(), Error> {
     if let Some(number) = pull_request::of_run(client, &job.context).await? {
         let marker = comment::marker(view.suite);
         github_comment::upsert(
@@ -227,6 +262,7 @@ async fn publish_comment(client: &Client, job: &Job, view: &View<'_>) -> Result<
             number,
             &marker,
             &comment::comment(view),
+            need,
         )
         .await?;
     }
@@ -251,4 +287,45 @@ fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishAr
         "coverage",
         &percent.map_or_else(String::new, |percent| format!("{percent:.2}")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::comparison::Comparison;
+    use crate::model::report::Report;
+    use crate::model::verdict::{Reason, Verdict};
+    use crate::render::view::ViewInput;
+
+    #[test]
+    fn a_comment_is_made_when_it_is_wanted() {
+        let report = Report {
+            suite: "s".to_owned(),
+            cases: Vec::new(),
+            shards: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let red = Verdict {
+            reasons: vec![Reason::NothingRan],
+            muted: Vec::new(),
+        };
+        let (green, same) = (Verdict::default(), Comparison::default());
+        let need = |mode: CommentOn, verdict: &Verdict, comparison: Option<&Comparison>| {
+            mode.need(&View::new(ViewInput {
+                title: None,
+                report: &report,
+                verdict,
+                coverage: None,
+                comparison,
+                links: Links::default(),
+            }))
+        };
+        let (wanted, if_there) = (Some(Need::Wanted), Some(Need::IfThere));
+        assert_eq!(need(CommentOn::Always, &green, Some(&same)), wanted);
+        assert_eq!(need(CommentOn::OnFailure, &green, None), if_there);
+        assert_eq!(need(CommentOn::OnFailure, &red, None), wanted);
+        assert_eq!(need(CommentOn::OnChange, &red, None), wanted);
+        assert_eq!(need(CommentOn::OnChange, &green, Some(&same)), if_there);
+        assert_eq!(need(CommentOn::Off, &red, None), None);
+    }
 }

@@ -23,10 +23,7 @@ use crate::workspace::{write_atomic, write_atomic_with};
 pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let result = result_json::result_json(view, conclusion.exit().code());
-    write_atomic(
-        &folder.join("result.json"),
-        &serde_json::to_vec_pretty(&result)?,
-    )?;
+    write_atomic(&folder.join("result.json"), &serde_json::to_vec(&result)?)?;
     let text = summary::summary(view, summary::JOB_SUMMARY_BYTES);
     write_atomic(&folder.join("summary.md"), text.as_bytes())?;
     write_atomic(

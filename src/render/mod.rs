@@ -11,6 +11,8 @@ pub(crate) mod blocks;
 pub(crate) mod budget;
 pub(crate) mod check;
 pub(crate) mod comment;
+pub(crate) mod comparison_blocks;
+pub(crate) mod comparison_lines;
 pub(crate) mod explanation;
 pub(crate) mod html;
 pub(crate) mod markdown;

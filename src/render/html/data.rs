@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use serde::Serialize;
 
+use crate::model::comparison::Comparison;
 use crate::model::coverage::{Coverage, FileCoverage, Line};
+use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 use crate::render::markdown::is_plain_url;
 use crate::render::view::View;
@@ -69,6 +71,15 @@ struct Note {
     place: Option<(String, u32)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<Place>,
+    /// What is different from the baseline.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    past: Vec<&'static str>,
+    /// Its id in the baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    was: Option<String>,
+    /// Seconds in the baseline, where it is slower now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<f64>,
     /// There is a text, but it had no room.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
@@ -138,6 +149,7 @@ impl<'a> Data<'a> {
         let mut files: BTreeMap<&str, usize> = BTreeMap::new();
         let mut used = 0;
         let folder = folder(view);
+        let mut past = view.comparison.map(past).unwrap_or_default();
         for (position, case) in by_weight(view).into_iter().enumerate() {
             let file = case.id.file();
             let known = files.len();
@@ -151,13 +163,21 @@ impl<'a> Data<'a> {
             if used > ROWS_BYTES / 2 {
                 note.message.clear();
             }
+            if let Some(past) = past.remove(&case.id) {
+                note.past = past.past;
+                note.was = past.was;
+                note.before = past.before;
+            }
             used += 40 + row.1.len() + note.message.len();
+            used += 20 * note.past.len() + note.was.as_ref().map_or(0, String::len);
             if used > ROWS_BYTES {
                 self.hidden = view.cases.len() - position;
                 break;
             }
-            if let Some(text) = case_text(case) {
-                note.text = packer.add(&text)?;
+            if says_something(case) {
+                if packer.has_room() {
+                    note.text = packer.add(&case_text(case))?;
+                }
                 note.cut = note.text.is_none();
             }
             self.tests.push(row);
@@ -205,6 +225,34 @@ pub(super) fn by_weight<'a>(view: &View<'a>) -> Vec<&'a TestCase> {
     cases
 }
 
+/// What the comparison says of each test.
+fn past(found: &Comparison) -> BTreeMap<&NodeId, Note> {
+    let mut notes: BTreeMap<&NodeId, Note> = BTreeMap::new();
+    let lists: [(&str, &[NodeId]); 5] = [
+        ("new failure", &found.new_failures),
+        ("known failure", &found.known_failures),
+        ("fixed", &found.fixed),
+        ("newly skipped", &found.newly_skipped),
+        ("added", &found.added),
+    ];
+    for (word, ids) in lists {
+        for id in ids {
+            notes.entry(id).or_default().past.push(word);
+        }
+    }
+    for (old, new) in &found.renamed {
+        let note = notes.entry(new).or_default();
+        note.past.push("renamed");
+        note.was = Some(name(old.as_str()));
+    }
+    for slower in &found.slower {
+        let note = notes.entry(&slower.id).or_default();
+        note.past.push("slower");
+        note.before = Some((slower.before * 1e4).round() / 1e4);
+    }
+    notes
+}
+
 /// Ids are seen from the folder of the suite, locations from the repository.
 fn folder<'a>(view: &View<'a>) -> &'a str {
     let above = |case: &'a TestCase| {
@@ -242,8 +290,7 @@ fn row(case: &TestCase, file: usize, folder: &str) -> (Row, Note) {
         message,
         attempts: (case.attempts > 1).then_some(case.attempts),
         place: elsewhere.map(|location| (name(location.path.as_str()), location.line)),
-        text: None,
-        cut: false,
+        ..Note::default()
     };
     (row, note)
 }
@@ -252,10 +299,12 @@ fn name(text: &str) -> String {
     visible::cut(&visible::line(text), NAME_BYTES).into_owned()
 }
 
-/// `None` for a test that says nothing.
-fn case_text(case: &TestCase) -> Option<CaseText> {
-    let silent = case.problems.is_empty() && case.stdout.is_empty() && case.stderr.is_empty();
-    (!silent).then(|| CaseText {
+fn says_something(case: &TestCase) -> bool {
+    !(case.problems.is_empty() && case.stdout.is_empty() && case.stderr.is_empty())
+}
+
+fn case_text(case: &TestCase) -> CaseText {
+    CaseText {
         problems: case
             .problems
             .iter()
@@ -264,7 +313,7 @@ fn case_text(case: &TestCase) -> Option<CaseText> {
             .collect(),
         out: visible::excerpt(&case.stdout, OUTPUT_BYTES),
         err: visible::excerpt(&case.stderr, OUTPUT_BYTES),
-    })
+    }
 }
 
 fn problem_text(problem: &Problem) -> ProblemText {

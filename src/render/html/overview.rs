@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use crate::model::comparison::Comparison;
+use crate::model::coverage::CoverageTotals;
+use crate::model::node_id::NodeId;
 use crate::model::report::{Location, Outcome, TestCase};
 use crate::render::explanation::Explanation;
 use crate::render::sentence::{Part, Sentence};
@@ -30,7 +33,10 @@ pub(super) struct Overview {
     all: String,
     facts: Vec<Fact>,
     reasons: Vec<Reason>,
+    muted: Vec<Vec<Piece>>,
     failed: List,
+    known: List,
+    comparison: Option<Compared>,
     lost: List,
     flaky: List,
     slowest: Vec<Test>,
@@ -49,6 +55,8 @@ struct Piece {
 struct Slice {
     outcome: &'static str,
     count: String,
+    /// Against the baseline.
+    change: String,
     /// Per cent of all tests, and where its part of the bar begins.
     share: f64,
     at: f64,
@@ -97,8 +105,36 @@ struct Test {
 }
 
 #[derive(Debug, Serialize)]
+struct Compared {
+    baseline: String,
+    fixed: Names,
+    newly_skipped: Names,
+    added: Names,
+    removed: Names,
+    renamed: Vec<(String, String)>,
+    renamed_more: usize,
+    slower: Vec<Slower>,
+    slower_more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Names {
+    count: String,
+    tests: Vec<String>,
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Slower {
+    name: String,
+    before: String,
+    now: String,
+}
+
+#[derive(Debug, Serialize)]
 struct Covered {
     percent: String,
+    change: String,
     share: f64,
     figures: String,
     files: String,
@@ -154,11 +190,21 @@ impl Overview {
                 .iter()
                 .map(|reason| self::reason(view, reason))
                 .collect(),
-            failed: list(&view.failed),
+            muted: view
+                .muted
+                .iter()
+                .map(|muted| pieces(&muted.brief))
+                .collect(),
+            failed: list(&view.failed_before(false)),
+            known: list(&view.failed_before(true)),
+            comparison: view.comparison.map(compared),
             lost: list(&view.lost),
             flaky: list(&view.flaky),
             slowest: list(&view.slowest).tests,
-            coverage: view.coverage.as_ref().map(covered),
+            coverage: view.coverage.as_ref().map(|coverage| {
+                let before = view.comparison.and_then(|found| found.coverage);
+                covered(coverage, before)
+            }),
             timeline: Timeline::new(view),
             warnings: view
                 .warnings
@@ -196,6 +242,9 @@ fn outcomes(view: &View<'_>) -> Vec<Slice> {
         (count > 0).then(|| Slice {
             outcome: outcome.name(),
             count: words::number(count),
+            change: view.comparison.map_or_else(String::new, |found| {
+                words::change(found.totals.get(outcome), count)
+            }),
             share,
             at: begin,
         })
@@ -276,9 +325,50 @@ fn test(view: &View<'_>, case: &TestCase, index: usize) -> Test {
     }
 }
 
-fn covered(coverage: &CoverageView<'_>) -> Covered {
+fn compared(found: &Comparison) -> Compared {
+    let shown = |id: &NodeId| visible::cut(&visible::line(id.as_str()), NAME_BYTES).into_owned();
+    let names = |ids: &[NodeId]| Names {
+        count: words::number(ids.len()),
+        tests: ids.iter().take(LIST).map(shown).collect(),
+        more: ids.len().saturating_sub(LIST),
+    };
+    let renamed: Vec<(String, String)> = found
+        .renamed
+        .iter()
+        .take(LIST)
+        .map(|(old, new)| (shown(old), shown(new)))
+        .collect();
+    Compared {
+        baseline: found.commit.as_ref().map_or_else(
+            || "the baseline".to_owned(),
+            |commit| visible::line(commit).chars().take(8).collect(),
+        ),
+        fixed: names(&found.fixed),
+        newly_skipped: names(&found.newly_skipped),
+        added: names(&found.added),
+        removed: names(&found.removed),
+        renamed,
+        renamed_more: found.renamed.len().saturating_sub(LIST),
+        slower: found
+            .slower
+            .iter()
+            .take(LIST)
+            .map(|slower| Slower {
+                name: shown(&slower.id),
+                before: words::duration(slower.before),
+                now: words::duration(slower.now),
+            })
+            .collect(),
+        slower_more: found.slower.len().saturating_sub(LIST),
+    }
+}
+
+fn covered(coverage: &CoverageView<'_>, before: Option<CoverageTotals>) -> Covered {
     Covered {
         percent: words::percent(coverage.totals.percent()),
+        change: before.map_or_else(String::new, |before| {
+            words::percent_change(before.percent(), coverage.totals.percent())
+        }),
         share: coverage.totals.percent(),
         figures: coverage.figures(),
         files: words::count(coverage.files, "file"),

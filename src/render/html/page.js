@@ -234,7 +234,7 @@ function select(name, options, onchange) {
 
 const testsView = (() => {
   const part = byId("tests");
-  const state = { q: "", outcome: "", shard: "", sort: "", test: "" };
+  const state = { q: "", outcome: "", past: "", shard: "", sort: "", test: "" };
   const ORDERS = {
     "": () => 0,
     name: (one, other) => (one.id < other.id ? -1 : one.id > other.id ? 1 : 0),
@@ -244,6 +244,9 @@ const testsView = (() => {
   const search = el("input", { type: "search", placeholder: "Search names and messages; -word leaves out", "aria-label": "Search tests", oninput: () => change({ q: search.value }) });
   const shards = [...new Set(tests.map((test) => test.shard))].filter(Boolean).sort((one, other) => one - other);
   const shard = select("Shard", [["", "All shards"], ...shards.map((index) => [String(index), `Shard ${index}`])], () => change({ shard: shard.value }));
+  const pasts = [...new Set(tests.flatMap((test) => test.note.past || []))];
+  const past = select("Since the baseline", [["", "With and without changes"], ...pasts.map((word) => [word, word[0].toUpperCase() + word.slice(1)])], () => change({ past: past.value }));
+  past.hidden = pasts.length === 0;
   const sort = select("Order", [["", "Worst first"], ["name", "By name"], ["slowest", "Slowest first"]], () => change({ sort: sort.value }));
   const counts = Map.groupBy ? Map.groupBy(tests, (test) => test.outcome) : tests.reduce((map, test) => map.set(test.outcome, [...(map.get(test.outcome) || []), test]), new Map());
   const chips = data.outcomes.toReversed().filter((outcome) => counts.has(outcome)).map((outcome) => el("button", {
@@ -253,7 +256,7 @@ const testsView = (() => {
   const list = new List("Tests", row, (test) => change({ test: String(test.index) }));
   const detail = el("article", { class: "pane detail", tabindex: "-1", "aria-label": "Test", hidden: true });
   const split = el("div", { class: "split" },
-    el("div", { class: "pane" }, el("div", { class: "filters" }, search, shard, sort, el("div", { class: "chips", role: "group", "aria-label": "Outcomes" }, chips)), count, list.node),
+    el("div", { class: "pane" }, el("div", { class: "filters" }, search, past, shard, sort, el("div", { class: "chips", role: "group", "aria-label": "Outcomes" }, chips)), count, list.node),
     detail);
   part.append(split);
   list.node.addEventListener("go", () => detail.focus());
@@ -285,12 +288,13 @@ const testsView = (() => {
   function draw(changed) {
     search.value = state.q;
     shard.value = state.shard;
+    past.value = state.past;
     sort.value = state.sort in ORDERS ? state.sort : "";
     const outcomes = new Set(state.outcome.split(",").filter(Boolean));
     for (const chip of chips) chip.setAttribute("aria-pressed", String(outcomes.has(chip.dataset.outcome)));
     if (!("test" in changed) || Object.keys(changed).length > 1) {
       const matches = matcher(state.q);
-      const found = tests.filter((test) => (outcomes.size === 0 || outcomes.has(test.outcome)) && (!state.shard || String(test.shard) === state.shard) && matches(test.text));
+      const found = tests.filter((test) => (outcomes.size === 0 || outcomes.has(test.outcome)) && (!state.shard || String(test.shard) === state.shard) && (!state.past || test.note.past?.includes(state.past)) && matches(test.text));
       list.show(state.sort ? found.sort(ORDERS[sort.value]) : found);
       const hidden = data.hidden ? `; ${counted(data.hidden, "test")} had no room here and are in junit.xml` : "";
       count.textContent = (found.length === tests.length ? counted(tests.length, "test") : `${number(found.length)} of ${counted(tests.length, "test")}`) + hidden;
@@ -317,11 +321,12 @@ const testsView = (() => {
     const body = el("div", {});
     detail.replaceChildren(
       el("div", { class: "actions" }, copyId, copyCommand, button("✕", "Close (Esc)", close)),
-      el("span", { class: `badge ${test.outcome}` }, test.outcome),
+      el("span", { class: `badge ${test.outcome}` }, test.outcome), (test.note.past || []).flatMap((word) => [" ", el("span", { class: "badge" }, word)]),
       el("h2", {}, test.name),
       el("div", {}, place(path, line)),
       el("div", { class: "times" },
         fact("time", duration(test.seconds)), fact("setup", duration(test.setup)), fact("call", duration(test.call)), fact("teardown", duration(test.teardown)),
+        test.note.before === undefined ? null : fact("before", duration(test.note.before)), test.note.was ? fact("was", test.note.was) : null,
         test.shard ? fact("shard", String(test.shard)) : null, test.note.attempts ? fact("attempts", String(test.note.attempts)) : null),
       body);
     detail.scrollTop = 0;

@@ -101,6 +101,8 @@ fn saying(text: &dyn Fn(usize) -> String) -> Story {
     ]);
     story.report.suite = say();
     story.report.warnings = vec![say()];
+    let names = [say(), say(), say()];
+    story.comparison = Some(stories::compared(&story, names.each_ref()));
     let file = FileCoverage {
         executed: [1].into(),
         missing: [2].into(),
@@ -338,11 +340,14 @@ fn what_does_not_compress_is_left_out_and_said() {
             .collect()
     };
     let names: Vec<String> = (0..30_000).map(|_| letters(600)).collect();
-    let output = letters(40_000);
+    let output = letters(34_000);
     let story = suite(
         30_000,
         |n| names[usize::try_from(n).expect("few")].clone(),
-        |n| output[usize::try_from(n).expect("few")..].to_owned(),
+        |n| {
+            let start = usize::try_from(n).expect("few");
+            output[start..start + 4000].to_owned()
+        },
     );
     let page = page(&story.view(), &|_| None).expect("a page");
     assert!(page.len() < 20 * MEGABYTE, "{} bytes", page.len());
@@ -364,6 +369,7 @@ fn an_odd_server_is_not_linked_to() {
         report,
         verdict,
         coverage,
+        comparison,
     } = &story;
     let links = Links {
         run_url: Some("javascript:alert(1)".to_owned()),
@@ -376,6 +382,7 @@ fn an_odd_server_is_not_linked_to() {
         report,
         verdict,
         coverage: coverage.as_ref(),
+        comparison: comparison.as_ref(),
         links,
     });
     let page = page(&view, &|_| None).expect("a page");
