@@ -13,7 +13,7 @@ use crate::junit;
 use crate::model::coverage::Coverage;
 use crate::render::html::page;
 use crate::render::view::View;
-use crate::render::{result_json, summary};
+use crate::render::{badge, result_json, summary};
 use crate::workspace::{write_atomic, write_atomic_with};
 
 /// Writes all of it; what is there from an earlier run is replaced file by file.
@@ -37,7 +37,35 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
     let repository = Repository::around(&current_dir()?);
     let page = page::page(view, &|path| repository.source(path))?;
     write_atomic(&folder.join("report.html"), page.as_bytes())?;
+    write_badges(view, folder)?;
     write_coverage(conclusion.coverage.as_ref(), folder)
+}
+
+fn write_badges(view: &View<'_>, folder: &Utf8Path) -> Result<()> {
+    let folder = folder.join("badges");
+    fs::create_dir_all(&folder)?;
+    let badges = badge::badges(view);
+    for name in badge::NAMES {
+        let (svg, json) = (
+            folder.join(format!("{name}.svg")),
+            folder.join(format!("{name}.json")),
+        );
+        if let Some(badge) = badges.iter().find(|badge| badge.name == name) {
+            write_atomic(&svg, badge.svg().as_bytes())?;
+            write_atomic(&json, badge.endpoint().as_bytes())?;
+        } else {
+            remove(&[&svg, &json])?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what an earlier run left.
+fn remove(paths: &[&Utf8Path]) -> Result<()> {
+    for path in paths.iter().filter(|path| path.exists()) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Writes the coverage, or removes that of an earlier run.
@@ -47,10 +75,7 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
 pub(crate) fn write_coverage(coverage: Option<&Coverage>, folder: &Utf8Path) -> Result<()> {
     let (xml, data) = (folder.join("coverage.xml"), folder.join("coverage.json"));
     let Some(coverage) = coverage else {
-        for path in [xml, data].iter().filter(|path| path.exists()) {
-            fs::remove_file(path)?;
-        }
-        return Ok(());
+        return remove(&[&xml, &data]);
     };
     let now = jiff::Timestamp::now();
     let version = concat!("parallel-pytest ", env!("CARGO_PKG_VERSION"));

@@ -11,6 +11,7 @@ use super::bar;
 use super::budget::{Block, Item};
 use super::comparison_blocks::{baseline, comparison, muted};
 use super::explanation::Explanation;
+use super::gantt::gantt;
 use super::markdown::{inline_code, link, row, sentence, text};
 use super::test_blocks::{failures, flaky, known_failures, lost, name, place};
 use super::view::{CoverageView, ShardRow, View, named_counts};
@@ -31,6 +32,8 @@ pub(crate) struct Amount {
     pub(crate) traceback_bytes: usize,
     /// Whether captured output is shown. It may hold what a log would mask.
     pub(crate) output: bool,
+    /// Whether diagrams are drawn there.
+    pub(crate) diagrams: bool,
 }
 
 /// The whole document, the verdict in its first line.
@@ -49,6 +52,7 @@ pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
         view.coverage
             .as_ref()
             .map(|coverage| coverage_block(coverage, view)),
+        amount.diagrams.then(|| gantt(view)).flatten(),
         shards(view),
         slowest(view),
         warnings(view, amount),

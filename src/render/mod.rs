@@ -6,6 +6,7 @@
 //! for everything that shows plain text.
 
 pub(crate) mod annotations;
+pub(crate) mod badge;
 pub(crate) mod bar;
 pub(crate) mod blocks;
 pub(crate) mod budget;
@@ -14,6 +15,7 @@ pub(crate) mod comment;
 pub(crate) mod comparison_blocks;
 pub(crate) mod comparison_lines;
 pub(crate) mod explanation;
+mod gantt;
 pub(crate) mod html;
 pub(crate) mod markdown;
 pub(crate) mod progress;

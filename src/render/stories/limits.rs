@@ -161,6 +161,7 @@ fn every_budget_is_kept_to_the_byte() {
         tests: 20,
         traceback_bytes: 200,
         output: true,
+        diagrams: true,
     };
     let blocks = blocks(&view, amount);
     let full = fit(&blocks, usize::MAX);

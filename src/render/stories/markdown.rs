@@ -337,6 +337,18 @@ fn the_job_summary_of_one_failure_shows_its_output_too() {
     </details>
 
 
+    ```mermaid
+    gantt
+      dateFormat x
+      axisFormat %ss
+      section 1/2
+      3.2s :active, 0, 3200
+      predicted 1m 0s :done, 0, 60000
+      section 2/2
+      4.0s :crit, 0, 4000
+      predicted 1m 0s :done, 0, 60000
+    ```
+
     <details><summary>2 shards side by side</summary>
 
     |  | shard | tests | problems | time | predicted |
