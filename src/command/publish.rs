@@ -149,7 +149,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     };
     let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix)?;
     let conclusion = args.judge.judge(conclusion);
-    let view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
+    let mut view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {
         width: console::width(),
@@ -160,6 +160,11 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     if let Some(job) = &job {
         job.hand_over(work.path());
         job.hand_over(&args.output);
+        // First, since everything else links to it.
+        match job.upload_report(view.suite, &args.output).await {
+            Ok(url) => view.links.report = url,
+            Err(error) => tell(Err(error)),
+        }
         emit(&args, job, &conclusion, &view).await;
     }
     Ok(conclusion.exit())
@@ -169,6 +174,7 @@ fn links(job: &Job) -> Links {
     let context = &job.context;
     Links {
         run_url: Some(context.run_url()),
+        report: None,
         blob_base: Some(format!(
             "{}/{}/blob/{}",
             context.server_url,
@@ -180,19 +186,20 @@ fn links(job: &Job) -> Links {
     }
 }
 
+fn tell(result: Result<()>) {
+    if let Err(error) = result {
+        console::print(workflow_command::warning(&format!("{error:#}")));
+    }
+}
+
 /// Every sink for itself: what one refuses, the others still show, and the exit code is the
 /// verdict's.
 async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &View<'_>) {
-    let told = |result: Result<()>| {
-        if let Err(error) = result {
-            console::print(workflow_command::warning(&format!("{error:#}")));
-        }
-    };
-    told(
+    tell(
         job.files
             .append_summary(&summary::summary(view, summary::JOB_SUMMARY_BYTES)),
     );
-    told(outputs(job, conclusion, view, args));
+    tell(outputs(job, conclusion, view, args));
     let client = match job.client(args.token.as_deref()) {
         Ok(Some(client)) => Some(client),
         Ok(None) => {
@@ -200,7 +207,7 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             None
         }
         Err(error) => {
-            told(Err(error));
+            tell(Err(error));
             None
         }
     };
@@ -226,11 +233,11 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             };
             match check_run::publish(client, &job.context, &wanted).await {
                 Ok(_) => checked = true,
-                Err(error) => told(Err(anyhow::Error::new(error))),
+                Err(error) => tell(Err(anyhow::Error::new(error))),
             }
         }
         if let Some(need) = args.comment.need(view) {
-            told(
+            tell(
                 publish_comment(client, job, view, need)
                     .await
                     .map_err(anyhow::Error::new),
@@ -242,9 +249,8 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             console::print(workflow_command::annotation_line(mark));
         }
     }
-    told(job.upload_report(view.suite, &args.output).await);
     if job.is_default_branch() && !conclusion.verdict.has_loss() {
-        told(job.upload_history(view.suite, &args.output).await);
+        tell(job.upload_history(view.suite, &args.output).await);
     }
 }
 

@@ -338,5 +338,9 @@ fn origin(view: &View<'_>) -> Option<Block> {
         };
         let _ = write!(said, " with {}", baseline(found));
     }
+    if let Some(report) = &links.report {
+        said += if said.is_empty() { "" } else { "; " };
+        said += &link("the whole report", Some(report));
+    }
     (!said.is_empty()).then(|| Block::text(format!("{said}\n")))
 }

@@ -23,6 +23,8 @@ const MOST_ROWS: usize = 10;
 pub(crate) struct Links {
     /// The page of the CI run.
     pub(crate) run_url: Option<String>,
+    /// The page where the report folder can be had.
+    pub(crate) report: Option<String>,
     /// `https://host/owner/repository/blob/<sha>`, without a slash at the end.
     pub(crate) blob_base: Option<String>,
     pub(crate) sha: Option<String>,

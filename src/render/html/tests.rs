@@ -373,6 +373,7 @@ fn an_odd_server_is_not_linked_to() {
     } = &story;
     let links = Links {
         run_url: Some("javascript:alert(1)".to_owned()),
+        report: None,
         blob_base: Some("javascript:alert(1)//".to_owned()),
         sha: None,
         workflow: None,

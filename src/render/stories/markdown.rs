@@ -52,7 +52,7 @@ fn all_green_with_coverage() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -107,7 +107,7 @@ fn one_failure() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -148,7 +148,7 @@ fn a_missing_shard() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -192,7 +192,7 @@ fn a_crashed_shard() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -243,7 +243,7 @@ fn a_flaky_test() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -282,7 +282,7 @@ fn a_collection_error() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -297,7 +297,7 @@ fn nothing_ran() {
 
     - no test ran, and a run without tests is never green<br>check the paths and the options of the pytest command
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -370,7 +370,7 @@ fn the_job_summary_of_one_failure_shows_its_output_too() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -387,7 +387,7 @@ fn a_title_tells_several_results_apart() {
 
     - no test ran, and a run without tests is never green<br>check the paths and the options of the pytest command
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -486,7 +486,7 @@ fn a_regression() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42), compared with `fedcba98`
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42), compared with `fedcba98`; [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 

@@ -73,6 +73,7 @@ impl Story {
             comparison: self.comparison.as_ref(),
             links: Links {
                 run_url: Some("https://github.com/o/r/actions/runs/42".to_owned()),
+                report: Some("https://github.com/o/r/actions/runs/42/artifacts/7".to_owned()),
                 blob_base: Some("https://github.com/o/r/blob/0123abcd".to_owned()),
                 sha: Some("0123abcd4567".to_owned()),
                 workflow: Some("CI".to_owned()),
