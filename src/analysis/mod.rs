@@ -1,5 +1,8 @@
 //! From what the shards said to one report and its verdict. Pure.
 
+pub(crate) mod compare;
 pub(crate) mod history;
 pub(crate) mod merge;
+pub(crate) mod policy;
+mod rename;
 pub(crate) mod verdict;

@@ -68,7 +68,10 @@ pub(crate) fn decide(
         reasons.push(Reason::NothingRan);
     }
     reasons.sort();
-    Verdict { reasons }
+    Verdict {
+        reasons,
+        muted: Vec::new(),
+    }
 }
 
 fn shard_reasons(plan: &Plan, result: &ShardResult) -> Vec<Reason> {

@@ -9,6 +9,7 @@ use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
 use crate::analysis::verdict::{JobResults, decide};
 use crate::coverage::{json, merge as coverage_merge};
+use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
 use crate::model::exit::{Exit, UsageError};
 use crate::model::history::History;
@@ -26,6 +27,8 @@ pub(crate) struct Conclusion {
     pub(crate) verdict: Verdict,
     pub(crate) coverage: Option<Coverage>,
     pub(crate) history: History,
+    /// With the baseline; `None` without one.
+    pub(crate) comparison: Option<Comparison>,
 }
 
 impl Conclusion {
@@ -40,12 +43,14 @@ impl Conclusion {
             verdict,
             coverage,
             history: _,
+            comparison,
         } = self;
         View::new(ViewInput {
             title,
             report,
             verdict,
             coverage: coverage.as_ref(),
+            comparison: comparison.as_ref(),
             links,
         })
     }
@@ -106,6 +111,7 @@ pub(crate) fn conclude(
         verdict,
         coverage,
         history,
+        comparison: None,
     })
 }
 

@@ -92,7 +92,8 @@ impl Job {
         };
         let attempt = self.context.run_attempt;
         self.upload(&plan.suite, Content::Plan { attempt }, vec![source])
-            .await
+            .await?;
+        Ok(())
     }
 
     /// # Errors
@@ -110,19 +111,32 @@ impl Job {
         let sources = named.filter(|source| source.path.is_file()).collect();
         let attempt = self.context.run_attempt;
         self.upload(suite, Content::Shard { shard, attempt }, sources)
-            .await
+            .await?;
+        Ok(())
     }
 
+    /// Gives back where people find it, if it is anywhere.
+    ///
     /// # Errors
     /// The disk's or the artifact service's.
-    pub(crate) async fn upload_report(&self, suite: &str, folder: &Utf8Path) -> Result<()> {
-        let attempt = self.context.run_attempt;
-        self.upload(
-            suite,
-            Content::Report { attempt },
-            pack::files_below(folder)?,
-        )
-        .await
+    pub(crate) async fn upload_report(
+        &self,
+        suite: &str,
+        folder: &Utf8Path,
+    ) -> Result<Option<String>> {
+        let Context {
+            server_url,
+            run_id,
+            run_attempt,
+            ..
+        } = &self.context;
+        let content = Content::Report {
+            attempt: *run_attempt,
+        };
+        let files = pack::files_below(folder)?;
+        let id = self.upload(suite, content, files).await?;
+        let repository = self.context.full_name();
+        Ok(id.map(|id| format!("{server_url}/{repository}/actions/runs/{run_id}/artifacts/{id}")))
     }
 
     /// # Errors
@@ -132,12 +146,19 @@ impl Job {
             name: HISTORY_FILE.to_owned(),
             path: folder.join(HISTORY_FILE),
         };
-        self.upload(suite, Content::History, vec![source]).await
+        self.upload(suite, Content::History, vec![source]).await?;
+        Ok(())
     }
 
-    async fn upload(&self, suite: &str, content: Content, sources: Vec<Source>) -> Result<()> {
+    /// The id of the artifact, which the service may keep to itself.
+    async fn upload(
+        &self,
+        suite: &str,
+        content: Content,
+        sources: Vec<Source>,
+    ) -> Result<Option<u64>> {
         let Some(service) = &self.service else {
-            return Ok(());
+            return Ok(None);
         };
         let name = ArtifactName::new(suite.parse::<SuiteName>()?, content);
         let failed = || format!("failed to upload the artifact {name}");
@@ -149,7 +170,7 @@ impl Job {
             "artifact {} uploaded ({} bytes)",
             uploaded.name, uploaded.size
         ));
-        Ok(())
+        Ok(uploaded.id)
     }
 
     /// Brings the plan of this run, made by another job, to `path`.

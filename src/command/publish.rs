@@ -12,14 +12,16 @@ use super::conclude::{self, Conclusion};
 use super::console;
 use super::history::{self, HistoryArgs};
 use super::job::Job;
+use super::judge::JudgeArgs;
 use super::plan::current_dir;
 use super::report_folder;
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::github::check_run::{self, CheckRun};
 use crate::github::client::Client;
+use crate::github::comment::{self as github_comment, Need};
 use crate::github::error::Error;
-use crate::github::{comment as github_comment, pull_request};
+use crate::github::pull_request;
 use crate::model::exit::{Exit, UsageError};
 use crate::render::view::{Links, View};
 use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
@@ -51,9 +53,12 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "WHEN", default_value = "on")]
     pub(crate) check_run: Switch,
 
-    /// Whether to comment on the pull request
-    #[arg(long, value_name = "WHEN", default_value = "on")]
-    pub(crate) comment: Switch,
+    /// When to comment on the pull request
+    #[arg(long, value_name = "WHEN", default_value = "always")]
+    pub(crate) comment: CommentOn,
+
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
 
     #[command(flatten)]
     pub(crate) history: HistoryArgs,
@@ -66,6 +71,30 @@ pub(crate) struct PublishArgs {
 pub(crate) enum Switch {
     On,
     Off,
+}
+
+/// When there is a comment. One of an earlier run is always brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CommentOn {
+    Always,
+    /// If something is different from the baseline, or there is none
+    OnChange,
+    /// If the result is red
+    OnFailure,
+    Off,
+}
+
+impl CommentOn {
+    /// `None` for none at all.
+    fn need(self, view: &View<'_>) -> Option<Need> {
+        let wanted = match self {
+            Self::Always => true,
+            Self::OnChange => view.has_changes(),
+            Self::OnFailure => !view.green,
+            Self::Off => return None,
+        };
+        Some(if wanted { Need::Wanted } else { Need::IfThere })
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -122,7 +151,8 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
         None => history::of_disk(&args.history, &args.work, &work),
     };
     let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix)?;
-    let view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
+    let conclusion = args.judge.judge(conclusion);
+    let mut view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {
         width: console::width(),
@@ -133,6 +163,11 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     if let Some(job) = &job {
         job.hand_over(work.path());
         job.hand_over(&args.output);
+        // First, since everything else links to it.
+        match job.upload_report(view.suite, &args.output).await {
+            Ok(url) => view.links.report = url,
+            Err(error) => tell(Err(error)),
+        }
         emit(&args, job, &conclusion, &view).await;
     }
     Ok(conclusion.exit())
@@ -142,6 +177,7 @@ fn links(job: &Job) -> Links {
     let context = &job.context;
     Links {
         run_url: Some(context.run_url()),
+        report: None,
         blob_base: Some(format!(
             "{}/{}/blob/{}",
             context.server_url,
@@ -153,19 +189,20 @@ fn links(job: &Job) -> Links {
     }
 }
 
+fn tell(result: Result<()>) {
+    if let Err(error) = result {
+        console::print(workflow_command::warning(&format!("{error:#}")));
+    }
+}
+
 /// Every sink for itself: what one refuses, the others still show, and the exit code is the
 /// verdict's.
 async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &View<'_>) {
-    let told = |result: Result<()>| {
-        if let Err(error) = result {
-            console::print(workflow_command::warning(&format!("{error:#}")));
-        }
-    };
-    told(
+    tell(
         job.files
             .append_summary(&summary::summary(view, summary::JOB_SUMMARY_BYTES)),
     );
-    told(outputs(job, conclusion, view, args));
+    tell(outputs(job, conclusion, view, args));
     let client = match job.client(args.token.as_deref()) {
         Ok(Some(client)) => Some(client),
         Ok(None) => {
@@ -173,7 +210,7 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             None
         }
         Err(error) => {
-            told(Err(error));
+            tell(Err(error));
             None
         }
     };
@@ -199,12 +236,12 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             };
             match check_run::publish(client, &job.context, &wanted).await {
                 Ok(_) => checked = true,
-                Err(error) => told(Err(anyhow::Error::new(error))),
+                Err(error) => tell(Err(anyhow::Error::new(error))),
             }
         }
-        if args.comment == Switch::On {
-            told(
-                publish_comment(client, job, view)
+        if let Some(need) = args.comment.need(view) {
+            tell(
+                publish_comment(client, job, view, need)
                     .await
                     .map_err(anyhow::Error::new),
             );
@@ -215,13 +252,17 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             console::print(workflow_command::annotation_line(mark));
         }
     }
-    told(job.upload_report(view.suite, &args.output).await);
     if job.may_leave_history() && !conclusion.verdict.has_loss() {
-        told(job.upload_history(view.suite, &args.output).await);
+        tell(job.upload_history(view.suite, &args.output).await);
     }
 }
 
-async fn publish_comment(client: &Client, job: &Job, view: &View<'_>) -> Result<(), Error> {
+async fn publish_comment(
+    client: &Client,
+    job: &Job,
+    view: &View<'_>,
+    need: Need,
+) -> Result<(), Error> {
     if let Some(number) = pull_request::of_run(client, &job.context).await? {
         let marker = comment::marker(view.suite);
         github_comment::upsert(
@@ -230,6 +271,7 @@ async fn publish_comment(client: &Client, job: &Job, view: &View<'_>) -> Result<
             number,
             &marker,
             &comment::comment(view),
+            need,
         )
         .await?;
     }
@@ -254,4 +296,45 @@ fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishAr
         "coverage",
         &percent.map_or_else(String::new, |percent| format!("{percent:.2}")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::comparison::Comparison;
+    use crate::model::report::Report;
+    use crate::model::verdict::{Reason, Verdict};
+    use crate::render::view::ViewInput;
+
+    #[test]
+    fn a_comment_is_made_when_it_is_wanted() {
+        let report = Report {
+            suite: "s".to_owned(),
+            cases: Vec::new(),
+            shards: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let red = Verdict {
+            reasons: vec![Reason::NothingRan],
+            muted: Vec::new(),
+        };
+        let (green, same) = (Verdict::default(), Comparison::default());
+        let need = |mode: CommentOn, verdict: &Verdict, comparison: Option<&Comparison>| {
+            mode.need(&View::new(ViewInput {
+                title: None,
+                report: &report,
+                verdict,
+                coverage: None,
+                comparison,
+                links: Links::default(),
+            }))
+        };
+        let (wanted, if_there) = (Some(Need::Wanted), Some(Need::IfThere));
+        assert_eq!(need(CommentOn::Always, &green, Some(&same)), wanted);
+        assert_eq!(need(CommentOn::OnFailure, &green, None), if_there);
+        assert_eq!(need(CommentOn::OnFailure, &red, None), wanted);
+        assert_eq!(need(CommentOn::OnChange, &red, None), wanted);
+        assert_eq!(need(CommentOn::OnChange, &green, Some(&same)), if_there);
+        assert_eq!(need(CommentOn::Off, &red, None), None);
+    }
 }

@@ -5,12 +5,15 @@ use camino::Utf8Path;
 use fs_err as fs;
 
 use super::conclude::Conclusion;
+use super::plan::current_dir;
+use super::sources::Repository;
 use crate::coverage::cobertura::{self, CoberturaOptions};
 use crate::coverage::json;
 use crate::junit;
 use crate::model::coverage::Coverage;
+use crate::render::html::page;
 use crate::render::view::View;
-use crate::render::{result_json, summary};
+use crate::render::{badge, result_json, summary};
 use crate::workspace::{JUNIT_FILE, write_atomic, write_atomic_with};
 
 /// Writes all of it; what is there from an earlier run is replaced file by file.
@@ -20,10 +23,7 @@ use crate::workspace::{JUNIT_FILE, write_atomic, write_atomic_with};
 pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let result = result_json::result_json(view, conclusion.exit().code());
-    write_atomic(
-        &folder.join("result.json"),
-        &serde_json::to_vec_pretty(&result)?,
-    )?;
+    write_atomic(&folder.join("result.json"), &serde_json::to_vec(&result)?)?;
     let text = summary::summary(view, summary::JOB_SUMMARY_BYTES);
     write_atomic(&folder.join("summary.md"), text.as_bytes())?;
     write_atomic(&folder.join("history.json"), &conclusion.history.to_bytes())?;
@@ -31,7 +31,38 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
     write_atomic_with(&folder.join(JUNIT_FILE), |out| {
         Ok(junit::write::write(report, out)?)
     })?;
+    let repository = Repository::around(&current_dir()?);
+    let page = page::page(view, &|path| repository.source(path))?;
+    write_atomic(&folder.join("report.html"), page.as_bytes())?;
+    write_badges(view, folder)?;
     write_coverage(conclusion.coverage.as_ref(), folder)
+}
+
+fn write_badges(view: &View<'_>, folder: &Utf8Path) -> Result<()> {
+    let folder = folder.join("badges");
+    fs::create_dir_all(&folder)?;
+    let badges = badge::badges(view);
+    for name in badge::NAMES {
+        let (svg, json) = (
+            folder.join(format!("{name}.svg")),
+            folder.join(format!("{name}.json")),
+        );
+        if let Some(badge) = badges.iter().find(|badge| badge.name == name) {
+            write_atomic(&svg, badge.svg().as_bytes())?;
+            write_atomic(&json, badge.endpoint().as_bytes())?;
+        } else {
+            remove(&[&svg, &json])?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what an earlier run left.
+fn remove(paths: &[&Utf8Path]) -> Result<()> {
+    for path in paths.iter().filter(|path| path.exists()) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Writes the coverage, or removes that of an earlier run.
@@ -41,10 +72,7 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
 pub(crate) fn write_coverage(coverage: Option<&Coverage>, folder: &Utf8Path) -> Result<()> {
     let (xml, data) = (folder.join("coverage.xml"), folder.join("coverage.json"));
     let Some(coverage) = coverage else {
-        for path in [xml, data].iter().filter(|path| path.exists()) {
-            fs::remove_file(path)?;
-        }
-        return Ok(());
+        return remove(&[&xml, &data]);
     };
     let now = jiff::Timestamp::now();
     let version = concat!("parallel-pytest ", env!("CARGO_PKG_VERSION"));

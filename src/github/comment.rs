@@ -34,15 +34,24 @@ pub(crate) enum Change {
     Unchanged,
 }
 
+/// Whether a comment is worth making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Wanted,
+    /// Only one that is there already is brought up to date: it must not tell of an earlier run.
+    IfThere,
+}
+
 /// Makes the one comment of this marker say `body`. The marker, an HTML comment on one line, is put
-/// before the body, unless it is there already.
+/// before the body, unless it is there already. `None` if there is no comment, and no need for one.
 pub(crate) async fn upsert(
     client: &Client,
     context: &Context,
     pull_request: u64,
     marker: &str,
     body: &str,
-) -> Result<Published> {
+    need: Need,
+) -> Result<Option<Published>> {
     let body = if body.starts_with(marker) {
         body.to_owned()
     } else {
@@ -50,7 +59,7 @@ pub(crate) async fn upsert(
     };
     let body = cut_bytes(&body, BODY_LIMIT);
     client
-        .reconcile(async || step(client, context, pull_request, marker, body).await)
+        .reconcile(async || step(client, context, pull_request, marker, body, need).await)
         .await
 }
 
@@ -60,7 +69,8 @@ async fn step(
     pull_request: u64,
     marker: &str,
     body: &str,
-) -> Result<Published> {
+    need: Need,
+) -> Result<Option<Published>> {
     let issues = format!("/repos/{}/{}/issues", context.owner, context.repository);
     let thread = format!("{issues}/{pull_request}/comments");
     let mut own = own_comments(client, &thread, marker).await?.into_iter();
@@ -75,17 +85,20 @@ async fn step(
                 tracing::warn!("a second comment of ours could not be removed: {error}");
             }
         }
-        if let Some(kept) = kept {
+        if kept.is_some() {
             return Ok(kept);
         }
+    }
+    if need == Need::IfThere {
+        return Ok(None);
     }
     let made: Comment = client
         .post(&thread, &json!({"body": body}), PURPOSE)
         .await?;
-    Ok(Published {
+    Ok(Some(Published {
         change: Change::Created,
         url: made.html_url,
-    })
+    }))
 }
 
 /// `None` if somebody has removed the comment in the meantime.
@@ -228,7 +241,13 @@ mod tests {
     }
 
     async fn say(server: &MockServer, text: &str) -> Published {
-        upsert(&client(server), &context(&server.uri()), 7, MARKER, text)
+        let published = say_if(server, text, Need::Wanted).await;
+        published.expect("a comment")
+    }
+
+    async fn say_if(server: &MockServer, text: &str, need: Need) -> Option<Published> {
+        let context = context(&server.uri());
+        upsert(&client(server), &context, 7, MARKER, text, need)
             .await
             .expect("published")
     }
@@ -284,6 +303,16 @@ mod tests {
             }
         );
         assert_eq!(writes(&server).await, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn without_need_only_a_comment_that_is_there_is_updated() {
+        let server = thread(&[noise(3)]).await;
+        assert_eq!(say_if(&server, "new", Need::IfThere).await, None);
+        assert_eq!(writes(&server).await, Vec::<String>::new());
+        let server = thread(&[vec![ours(500, "old")]]).await;
+        let updated = say_if(&server, "new", Need::IfThere).await;
+        assert_eq!(updated.map(|updated| updated.change), Some(Change::Updated));
     }
 
     #[tokio::test]

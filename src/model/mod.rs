@@ -1,6 +1,7 @@
 //! Floor 0: the plain types that every other floor speaks in. No I/O, no formats but serde's.
 
 pub(crate) mod annotation;
+pub(crate) mod comparison;
 pub(crate) mod coverage;
 pub(crate) mod exit;
 pub(crate) mod history;

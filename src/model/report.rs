@@ -202,9 +202,13 @@ pub(crate) struct Totals {
 
 impl Totals {
     pub(crate) fn of<'a>(cases: impl IntoIterator<Item = &'a TestCase>) -> Self {
+        Self::of_outcomes(cases.into_iter().map(|case| case.outcome))
+    }
+
+    pub(crate) fn of_outcomes(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
         let mut totals = Self::default();
-        for case in cases {
-            *totals.slot(case.outcome) += 1;
+        for outcome in outcomes {
+            *totals.slot(outcome) += 1;
         }
         totals
     }

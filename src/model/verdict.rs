@@ -8,6 +8,8 @@ use super::shard::Shard;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) reasons: Vec<Reason>,
+    /// What would be a reason, if the settings had it count.
+    pub(crate) muted: Vec<Reason>,
 }
 
 /// Why a run is red. The order of the variants is the order people read them in.

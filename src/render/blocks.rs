@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use camino::Utf8Path;
 
 use crate::model::coverage::CoverageTotals;
-use crate::model::report::{Outcome, TestCase};
+use crate::model::report::{Outcome, TestCase, Totals};
 
 use super::bar;
 use super::budget::{Block, Item};
+use super::comparison_blocks::{baseline, comparison, muted};
 use super::explanation::Explanation;
+use super::gantt::gantt;
 use super::markdown::{inline_code, link, row, sentence, text};
-use super::test_blocks::{failures, flaky, lost, name, place};
+use super::test_blocks::{failures, flaky, known_failures, lost, name, place};
 use super::view::{CoverageView, ShardRow, View, named_counts};
 use super::visible;
 use super::words;
@@ -30,26 +32,37 @@ pub(crate) struct Amount {
     pub(crate) traceback_bytes: usize,
     /// Whether captured output is shown. It may hold what a log would mask.
     pub(crate) output: bool,
+    /// Whether diagrams are drawn there.
+    pub(crate) diagrams: bool,
 }
 
 /// The whole document, the verdict in its first line.
 pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
-    let parts = [
+    let first = [
         Some(heading(view)),
         totals(view),
         reasons(view, amount),
+        muted(view),
         failures(view, amount),
         lost(view, amount),
+        known_failures(view, amount),
         flaky(view, amount),
+    ];
+    let last = [
         view.coverage
             .as_ref()
             .map(|coverage| coverage_block(coverage, view)),
+        amount.diagrams.then(|| gantt(view)).flatten(),
         shards(view),
         slowest(view),
         warnings(view, amount),
         origin(view),
     ];
-    parts.into_iter().flatten().collect()
+    let first = first.into_iter().flatten();
+    first
+        .chain(comparison(view, amount))
+        .chain(last.into_iter().flatten())
+        .collect()
 }
 
 fn heading(view: &View<'_>) -> Block {
@@ -67,7 +80,14 @@ fn totals(view: &View<'_>) -> Option<Block> {
         return None;
     }
     let mut heads = vec!["tests".to_owned(), "passed".to_owned()];
-    let mut cells = vec![words::number(all), words::number(view.totals.passed)];
+    let before = view.comparison.map(|found| found.totals);
+    let change = |now: usize, of: fn(Totals) -> usize| {
+        before.map_or_else(String::new, |before| words::change(of(before), now))
+    };
+    let mut cells = vec![
+        words::number(all) + &change(all, Totals::all),
+        words::number(view.totals.passed) + &change(view.totals.passed, |before| before.passed),
+    ];
     let others = [
         (Outcome::Failed, "failed"),
         (Outcome::Error, "errors"),
@@ -79,9 +99,10 @@ fn totals(view: &View<'_>) -> Option<Block> {
     ];
     for (outcome, head) in others {
         let count = view.totals.get(outcome);
-        if count > 0 {
+        let earlier = before.map_or(count, |before| before.get(outcome));
+        if count > 0 || earlier > 0 {
             heads.push(head.to_owned());
-            cells.push(words::number(count));
+            cells.push(words::number(count) + &words::change(earlier, count));
         }
     }
     if let Some(seconds) = view.wall_seconds {
@@ -98,7 +119,7 @@ fn totals(view: &View<'_>) -> Option<Block> {
 }
 
 /// The first line of a table; the last `numbers` columns are aligned to the right.
-fn table_head<T: AsRef<str>>(heads: &[T], numbers: usize) -> String {
+pub(super) fn table_head<T: AsRef<str>>(heads: &[T], numbers: usize) -> String {
     let left = heads.len() - numbers;
     let rule: String = (0..heads.len())
         .map(|at| if at < left { "---|" } else { "---:|" })
@@ -139,7 +160,16 @@ fn reasons(view: &View<'_>, amount: Amount) -> Option<Block> {
 }
 
 fn coverage_block(coverage: &CoverageView<'_>, view: &View<'_>) -> Block {
-    let closed = format!("### Coverage: {}\n\n", coverage.figures());
+    let before = view.comparison.and_then(|found| found.coverage);
+    let change = before.map_or_else(String::new, |before| {
+        let change = words::percent_change(before.percent(), coverage.totals.percent());
+        if change.is_empty() {
+            ", unchanged".to_owned()
+        } else {
+            change
+        }
+    });
+    let closed = format!("### Coverage: {}{change}\n\n", coverage.figures());
     let file = |(path, totals): &(&Utf8Path, CoverageTotals)| {
         let name = inline_code(&visible::cut(path.as_str(), NAME_BYTES));
         let mut cells = vec![
@@ -168,7 +198,7 @@ fn coverage_block(coverage: &CoverageView<'_>, view: &View<'_>) -> Block {
     )
 }
 
-fn folded_table(title: String, summary: &str, head: &str, items: Vec<Item>) -> Block {
+pub(super) fn folded_table(title: String, summary: &str, head: &str, items: Vec<Item>) -> Block {
     Block {
         head: format!("{title}<details><summary>{summary}</summary>\n\n{head}"),
         closed: title,
@@ -299,6 +329,18 @@ fn origin(view: &View<'_>) -> Option<Block> {
         };
         said += if said.is_empty() { "By " } else { ", by " };
         said += &link(&label, links.run_url.as_deref());
+    }
+    if let Some(found) = view.comparison {
+        said += if said.is_empty() {
+            "Compared"
+        } else {
+            ", compared"
+        };
+        let _ = write!(said, " with {}", baseline(found));
+    }
+    if let Some(report) = &links.report {
+        said += if said.is_empty() { "" } else { "; " };
+        said += &link("the whole report", Some(report));
     }
     (!said.is_empty()).then(|| Block::text(format!("{said}\n")))
 }

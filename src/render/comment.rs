@@ -11,6 +11,7 @@ const AMOUNT: Amount = Amount {
     tests: 50,
     traceback_bytes: 2 << 10,
     output: false,
+    diagrams: false,
 };
 
 /// The hidden first line by which the comment of a suite is found again.

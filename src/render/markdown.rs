@@ -116,7 +116,7 @@ pub(crate) fn fold(summary: &str, body: &str) -> String {
     )
 }
 
-fn is_plain_url(url: &str) -> bool {
+pub(crate) fn is_plain_url(url: &str) -> bool {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));

@@ -6,12 +6,17 @@
 //! for everything that shows plain text.
 
 pub(crate) mod annotations;
+pub(crate) mod badge;
 pub(crate) mod bar;
 pub(crate) mod blocks;
 pub(crate) mod budget;
 pub(crate) mod check;
 pub(crate) mod comment;
+pub(crate) mod comparison_blocks;
+pub(crate) mod comparison_lines;
 pub(crate) mod explanation;
+mod gantt;
+pub(crate) mod html;
 pub(crate) mod markdown;
 pub(crate) mod progress;
 pub(crate) mod result_json;

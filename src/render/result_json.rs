@@ -4,8 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::comparison::{Baseline, BaselineTest, Comparison};
+use crate::model::coverage::CoverageTotals;
+use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, TestCase, Totals};
 
+use super::explanation::Explanation;
 use super::view::{CoverageView, ShardRow, View};
 
 pub(crate) const RESULT_VERSION: u32 = 1;
@@ -17,11 +21,20 @@ pub(crate) struct ResultJson {
     /// `green` or `red`.
     pub(crate) verdict: String,
     pub(crate) exit_code: u8,
+    /// The commit that was tested, where it is known.
+    #[serde(default)]
+    pub(crate) commit: Option<String>,
     /// Why it is red, a sentence each.
     pub(crate) reasons: Vec<String>,
+    /// What would be a reason, if the settings had it count.
+    #[serde(default)]
+    pub(crate) muted: Vec<String>,
     pub(crate) totals: TotalsJson,
     pub(crate) seconds: SecondsJson,
     pub(crate) coverage: Option<CoverageJson>,
+    /// With the baseline; `null` without one.
+    #[serde(default)]
+    pub(crate) comparison: Option<ComparisonJson>,
     pub(crate) shards: Vec<ShardJson>,
     pub(crate) tests: Vec<TestJson>,
     pub(crate) warnings: Vec<String>,
@@ -57,6 +70,22 @@ pub(crate) struct CoverageJson {
     pub(crate) covered_branches: usize,
 }
 
+/// Tests by their ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ComparisonJson {
+    /// The baseline's.
+    pub(crate) commit: Option<String>,
+    pub(crate) new_failures: Vec<String>,
+    pub(crate) known_failures: Vec<String>,
+    pub(crate) fixed: Vec<String>,
+    pub(crate) newly_skipped: Vec<String>,
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    /// The old id and the new one.
+    pub(crate) renamed: Vec<(String, String)>,
+    pub(crate) slower: Vec<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ShardJson {
     /// Such as `3/6`.
@@ -85,20 +114,79 @@ pub(crate) fn result_json(view: &View<'_>, exit_code: u8) -> ResultJson {
         suite: view.suite.to_owned(),
         verdict: view.verdict.word().to_owned(),
         exit_code,
-        reasons: view
-            .reasons
-            .iter()
-            .map(super::explanation::Explanation::plain)
-            .collect(),
+        commit: view.links.sha.clone(),
+        reasons: view.reasons.iter().map(Explanation::plain).collect(),
+        muted: view.muted.iter().map(Explanation::plain).collect(),
         totals: view.totals.into(),
         seconds: SecondsJson {
             wall: view.wall_seconds.map(microseconds),
             tests: microseconds(view.test_seconds),
         },
         coverage: view.coverage.as_ref().map(CoverageJson::from),
+        comparison: view.comparison.map(ComparisonJson::from),
         shards: view.shards.iter().map(ShardJson::from).collect(),
         tests: view.cases.iter().map(TestJson::from).collect(),
         warnings: view.warnings.to_vec(),
+    }
+}
+
+impl ResultJson {
+    /// The run as the baseline of a later one.
+    pub(crate) fn baseline(self) -> Baseline {
+        let test = |test: TestJson| {
+            let known = BaselineTest {
+                outcome: test.outcome,
+                seconds: test.seconds,
+            };
+            (NodeId::new(test.id), known)
+        };
+        Baseline {
+            commit: self.commit,
+            totals: Totals::of_outcomes(self.tests.iter().map(|test| test.outcome)),
+            test_seconds: self.seconds.tests,
+            coverage: self.coverage.map(CoverageTotals::from),
+            tests: self.tests.into_iter().map(test).collect(),
+        }
+    }
+}
+
+impl From<&Comparison> for ComparisonJson {
+    fn from(comparison: &Comparison) -> Self {
+        let ids = |ids: &[NodeId]| ids.iter().map(ToString::to_string).collect();
+        Self {
+            commit: comparison.commit.clone(),
+            new_failures: ids(&comparison.new_failures),
+            known_failures: ids(&comparison.known_failures),
+            fixed: ids(&comparison.fixed),
+            newly_skipped: ids(&comparison.newly_skipped),
+            added: ids(&comparison.added),
+            removed: ids(&comparison.removed),
+            renamed: comparison
+                .renamed
+                .iter()
+                .map(|(old, new)| (old.to_string(), new.to_string()))
+                .collect(),
+            slower: comparison
+                .slower
+                .iter()
+                .map(|slower| slower.id.to_string())
+                .collect(),
+        }
+    }
+}
+
+impl From<CoverageJson> for CoverageTotals {
+    fn from(json: CoverageJson) -> Self {
+        // More is a lie, and would not add up.
+        let statements = json.statements.min(1 << 40);
+        let branches = json.branches.min(1 << 40);
+        Self {
+            statements,
+            covered: json.covered.min(statements),
+            branches,
+            covered_branches: json.covered_branches.min(branches),
+            partial_branches: 0,
+        }
     }
 }
 

@@ -19,12 +19,14 @@ pub(crate) fn summary(view: &View<'_>, bytes: usize) -> String {
             tests: 1000,
             traceback_bytes: 16 << 10,
             output: true,
+            diagrams: true,
         }
     } else {
         Amount {
             tests: 100,
             traceback_bytes: 4 << 10,
             output: false,
+            diagrams: false,
         }
     };
     fit(&blocks(view, amount), bytes)

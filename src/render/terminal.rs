@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use crate::model::coverage::CoverageTotals;
 use crate::model::report::{Location, Outcome, TestCase};
 
 use super::bar;
+use super::comparison_lines;
 use super::sentence::{Part, Sentence};
 use super::view::{CoverageView, ShardRow, View, named_counts};
 use super::visible;
@@ -18,7 +20,7 @@ const FAILURES: usize = 200;
 /// With more failures than this only the first ones have a traceback.
 const TRACEBACKS: usize = 20;
 /// Names in a list that is not about failures.
-const NAMES: usize = 10;
+pub(super) const NAMES: usize = 10;
 const MESSAGE_COLUMNS: usize = 1000;
 
 /// How text is decorated; it says the same without.
@@ -69,15 +71,18 @@ pub(crate) struct Options<'a> {
 /// The report, with line breaks; what matters most comes last, next to the prompt.
 pub(crate) fn report(view: &View<'_>, options: Options<'_>) -> String {
     let out = Out { options };
+    let before = view.comparison.and_then(|found| found.coverage);
     let sections = [
         out.failed(view),
         out.names("Lost", Style::red, &view.lost),
         out.names("Flaky", Style::yellow, &view.flaky),
+        view.comparison
+            .and_then(|found| comparison_lines::lines(found, options)),
         out.slowest(view),
         out.shards(view),
         view.coverage
             .as_ref()
-            .map(|coverage| out.coverage(coverage)),
+            .map(|coverage| out.coverage(coverage, before)),
         out.warnings(view),
         out.reasons(view),
         Some(out.verdict(view)),
@@ -114,23 +119,35 @@ impl Out<'_> {
             return None;
         }
         let mut text = self.title("Failed");
-        for (position, case) in view.failed.iter().take(FAILURES).enumerate() {
-            text += &self.failure(case, position < TRACEBACKS);
+        // What is new matters most: it comes last, but is the last to be left out.
+        let mut failed = view.failed_before(false);
+        failed.extend(view.failed_before(true));
+        failed.truncate(FAILURES);
+        failed.sort_by_key(|case| (!view.known.contains(&case.id), &case.id));
+        for (position, case) in failed.into_iter().enumerate() {
+            text += &self.failure(view, case, position < TRACEBACKS);
         }
         text += &more(view.failed.len(), FAILURES);
         Some(text)
     }
 
-    fn failure(&self, case: &TestCase, with_traceback: bool) -> String {
+    fn failure(&self, view: &View<'_>, case: &TestCase, with_traceback: bool) -> String {
         let style = self.options.style;
-        let shard = case
-            .shard
-            .map(|shard| format!(" (shard {shard})"))
-            .unwrap_or_default();
+        let shard = case.shard.map(|shard| format!("shard {shard}"));
+        let past = match view.comparison {
+            Some(_) if view.known.contains(&case.id) => Some("known".to_owned()),
+            Some(_) => Some("new".to_owned()),
+            None => None,
+        };
+        let facts: Vec<String> = [past, shard].into_iter().flatten().collect();
+        let facts = match facts.as_slice() {
+            [] => String::new(),
+            facts => format!(" ({})", facts.join(", ")),
+        };
         let mut text = format!(
             "  {}{}\n",
             style.red(&visible::line(case.id.as_str())),
-            style.dim(&shard)
+            style.dim(&facts)
         );
         let Some(problem) = case.main_problem() else {
             return text;
@@ -250,9 +267,13 @@ impl Out<'_> {
         )
     }
 
-    fn coverage(&self, coverage: &CoverageView<'_>) -> String {
+    fn coverage(&self, coverage: &CoverageView<'_>, before: Option<CoverageTotals>) -> String {
+        let before = before.map(CoverageTotals::percent);
+        let change = before.map_or_else(String::new, |before| {
+            words::percent_change(before, coverage.totals.percent())
+        });
         let mut text = format!(
-            "{} {}\n",
+            "{} {}{change}\n",
             self.options.style.bold("Coverage"),
             coverage.figures()
         );
@@ -312,7 +333,12 @@ impl Out<'_> {
     fn verdict(&self, view: &View<'_>) -> String {
         let style = self.options.style;
         let paint = if view.green { Style::green } else { Style::red };
-        let mut text = paint(style, &view.headline.plain()) + "\n";
+        let mut text = String::new();
+        for muted in &view.muted {
+            let line = format!("{} (does not count, by fail-on)", muted.brief.plain());
+            text += &(style.yellow(&line) + "\n");
+        }
+        text += &(paint(style, &view.headline.plain()) + "\n");
         if let Some(report) = self.options.report {
             let _ = writeln!(text, "The whole report is in {}", visible::line(report));
         }
@@ -333,7 +359,7 @@ impl Out<'_> {
     }
 }
 
-fn more(all: usize, shown: usize) -> String {
+pub(super) fn more(all: usize, shown: usize) -> String {
     match all.saturating_sub(shown) {
         0 => String::new(),
         hidden => format!("  … and {} more\n", words::number(hidden)),

@@ -18,7 +18,17 @@ const MOST_PROBLEMS: usize = 10;
 
 pub(super) fn failures(view: &View<'_>, amount: Amount) -> Option<Block> {
     let item = |case: &TestCase| detailed_item(view, case, amount);
-    test_list("❌", "failed", "failed test", &view.failed, amount, item)
+    let (word, noun) = match view.comparison {
+        Some(_) => ("new", "new failure"),
+        None => ("failed", "failed test"),
+    };
+    test_list("❌", word, noun, &view.failed_before(false), amount, item)
+}
+
+pub(super) fn known_failures(view: &View<'_>, amount: Amount) -> Option<Block> {
+    let item = |case: &TestCase| detailed_item(view, case, amount);
+    let known = view.failed_before(true);
+    test_list("❌", "known", "known failure", &known, amount, item)
 }
 
 pub(super) fn lost(view: &View<'_>, amount: Amount) -> Option<Block> {

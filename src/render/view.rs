@@ -1,10 +1,13 @@
 //! What every sink shows of a run, computed once: sorted, counted, and in words.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
+use crate::model::comparison::Comparison;
 use crate::model::coverage::{Coverage, CoverageTotals};
+use crate::model::node_id::NodeId;
 use crate::model::report::{Location, Outcome, Report, ShardRun, TestCase, Totals};
 use crate::model::verdict::{Reason, Verdict};
 
@@ -20,6 +23,8 @@ const MOST_ROWS: usize = 10;
 pub(crate) struct Links {
     /// The page of the CI run.
     pub(crate) run_url: Option<String>,
+    /// The page where the report folder can be had.
+    pub(crate) report: Option<String>,
     /// `https://host/owner/repository/blob/<sha>`, without a slash at the end.
     pub(crate) blob_base: Option<String>,
     pub(crate) sha: Option<String>,
@@ -67,6 +72,7 @@ pub(crate) struct ViewInput<'a> {
     pub(crate) report: &'a Report,
     pub(crate) verdict: &'a Verdict,
     pub(crate) coverage: Option<&'a Coverage>,
+    pub(crate) comparison: Option<&'a Comparison>,
     pub(crate) links: Links,
 }
 
@@ -83,8 +89,14 @@ pub(crate) struct View<'a> {
     /// What the tests took one after another.
     pub(crate) test_seconds: f64,
     pub(crate) reasons: Vec<Explanation>,
+    /// What the settings do not let count.
+    pub(crate) muted: Vec<Explanation>,
     /// In the order of their node ids, as all lists of tests but the slowest.
     pub(crate) failed: Vec<&'a TestCase>,
+    /// Of the failed ones, those that failed in the baseline too.
+    pub(crate) known: BTreeSet<&'a NodeId>,
+    /// What is different from an earlier run; `None` without one.
+    pub(crate) comparison: Option<&'a Comparison>,
     pub(crate) lost: Vec<&'a TestCase>,
     pub(crate) flaky: Vec<&'a TestCase>,
     /// The slowest first.
@@ -113,6 +125,7 @@ pub(crate) struct CoverageView<'a> {
     pub(crate) files: usize,
     /// Files with something missing, the least covered first.
     pub(crate) lowest: Vec<(&'a Utf8Path, CoverageTotals)>,
+    pub(crate) all: &'a Coverage,
 }
 
 impl<'a> View<'a> {
@@ -122,6 +135,7 @@ impl<'a> View<'a> {
             report,
             verdict,
             coverage,
+            comparison,
             links,
         } = input;
         let totals = report.totals();
@@ -142,6 +156,11 @@ impl<'a> View<'a> {
                 .map(|case| case.duration().as_secs_f64())
                 .sum(),
             reasons,
+            muted: verdict.muted.iter().map(Explanation::from).collect(),
+            known: comparison
+                .map(|found| found.known_failures.iter().collect())
+                .unwrap_or_default(),
+            comparison,
             failed: with(Outcome::is_failure),
             lost: with(|outcome| outcome == Outcome::Lost),
             flaky: with(|outcome| outcome == Outcome::Flaky),
@@ -160,6 +179,23 @@ impl<'a> View<'a> {
             [Reason::TestsFailed { .. }] => &[],
             _ => &self.reasons,
         }
+    }
+
+    /// Whether a test, an outcome or the coverage is another than in the baseline, as far as people see.
+    pub(crate) fn has_changes(&self) -> bool {
+        let Some(found) = self.comparison else {
+            return true;
+        };
+        let coverage = self.coverage.as_ref().map(|coverage| coverage.totals);
+        let shown = |totals: CoverageTotals| words::percent(totals.percent());
+        found.has_changes(self.totals) || coverage.map(shown) != found.coverage.map(shown)
+    }
+
+    /// The failed tests that the baseline knows, or those that it does not.
+    pub(crate) fn failed_before(&self, before: bool) -> Vec<&'a TestCase> {
+        let mut failed = self.failed.clone();
+        failed.retain(|case| self.known.contains(&case.id) == before);
+        failed
     }
 
     /// Whether a row of the table of shards has a prediction or a second attempt to show.
@@ -193,6 +229,7 @@ impl<'a> CoverageView<'a> {
             totals: coverage.totals(),
             files: coverage.files.len(),
             lowest,
+            all: coverage,
         }
     }
 
@@ -325,6 +362,9 @@ fn more(problems: usize) -> String {
 fn passed(totals: Totals) -> String {
     let mut parts = vec![format!("{} passed", words::count(totals.passed, "test"))];
     let others = [
+        // In a green run these do not count, and are told all the same.
+        Outcome::Failed,
+        Outcome::Error,
         Outcome::Flaky,
         Outcome::Skipped,
         Outcome::Xfailed,

@@ -31,6 +31,24 @@ pub(crate) fn list<T: AsRef<str>>(items: &[T]) -> String {
     }
 }
 
+/// ` (+3)`, ` (-1)`, or nothing where nothing changed.
+pub(crate) fn change(before: usize, now: usize) -> String {
+    match now.cmp(&before) {
+        std::cmp::Ordering::Equal => String::new(),
+        std::cmp::Ordering::Greater => format!(" (+{})", number(now - before)),
+        std::cmp::Ordering::Less => format!(" (-{})", number(before - now)),
+    }
+}
+
+/// The same for per cents: ` (+0.3)`; a change that the figures would not show is none.
+pub(crate) fn percent_change(before: f64, now: f64) -> String {
+    let points = (10.0 * (now - before)).round() / 10.0;
+    if points == 0.0 {
+        return String::new();
+    }
+    format!(" ({points:+.1})")
+}
+
 /// Longer than any run; what claims more is a lie.
 const MOST_SECONDS: f64 = 3.6e9;
 
@@ -110,6 +128,16 @@ mod tests {
         assert_eq!(count(1, "test"), "1 test");
         assert_eq!(count(0, "test"), "0 tests");
         assert_eq!(count(1602, "test"), "1,602 tests");
+    }
+
+    #[test]
+    fn tells_changes_with_their_sign() {
+        assert_eq!(change(3, 3), "");
+        assert_eq!(change(3, 1003), " (+1,000)");
+        assert_eq!(change(3, 0), " (-3)");
+        assert_eq!(percent_change(80.0, 80.04), "");
+        assert_eq!(percent_change(80.0, 80.25), " (+0.3)");
+        assert_eq!(percent_change(80.0, 79.0), " (-1.0)");
     }
 
     #[test]

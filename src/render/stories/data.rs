@@ -14,9 +14,11 @@ fn result_json_is_a_contract() {
       "suite": "tests",
       "verdict": "red",
       "exit_code": 1,
+      "commit": "0123abcd4567",
       "reasons": [
         "1 test failed"
       ],
+      "muted": [],
       "totals": {
         "passed": 1,
         "skipped": 0,
@@ -33,6 +35,7 @@ fn result_json_is_a_contract() {
         "tests": 0.46
       },
       "coverage": null,
+      "comparison": null,
       "shards": [
         {
           "shard": "1/2",
@@ -100,6 +103,7 @@ fn result_json_is_read_back_as_it_was_written() {
         super::all_green_with_coverage(),
         super::a_missing_shard(),
         super::nothing_ran(),
+        super::a_regression(),
     ] {
         let written = result_json(&story.view(), 3);
         let text = serde_json::to_string(&written).expect("JSON");

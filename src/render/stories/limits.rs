@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Story, many_failures, problem, shard, test};
+use super::{Story, compared, many_failures, problem, shard, test};
 use crate::model::node_id::NodeId;
 use crate::model::report::{Location, Outcome, ProblemKind};
 use crate::model::verdict::Reason;
@@ -161,6 +161,7 @@ fn every_budget_is_kept_to_the_byte() {
         tests: 20,
         traceback_bytes: 200,
         output: true,
+        diagrams: true,
     };
     let blocks = blocks(&view, amount);
     let full = fit(&blocks, usize::MAX);
@@ -234,15 +235,16 @@ fn hostile_story() -> impl Strategy<Value = Story> {
                     job: c.clone(),
                     result: a.clone(),
                 },
-                Reason::BelowThreshold { what: b },
+                Reason::BelowThreshold { what: b.clone() },
             ]);
             story.report.suite = suite;
             story.report.warnings = vec![warning];
+            story.comparison = Some(compared(&story, [&a, &b, &c]));
             story.coverage = super::all_green_with_coverage()
                 .coverage
                 .map(|mut coverage| {
                     let file = coverage.files.values().next().cloned().unwrap_or_default();
-                    coverage.files.insert(c.into(), file);
+                    coverage.files.insert(c.clone().into(), file);
                     coverage
                 });
             story

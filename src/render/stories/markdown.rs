@@ -52,7 +52,7 @@ fn all_green_with_coverage() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -107,7 +107,7 @@ fn one_failure() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -148,7 +148,7 @@ fn a_missing_shard() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -192,7 +192,7 @@ fn a_crashed_shard() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -243,7 +243,7 @@ fn a_flaky_test() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -282,7 +282,7 @@ fn a_collection_error() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -297,7 +297,7 @@ fn nothing_ran() {
 
     - no test ran, and a run without tests is never green<br>check the paths and the options of the pytest command
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -337,6 +337,18 @@ fn the_job_summary_of_one_failure_shows_its_output_too() {
     </details>
 
 
+    ```mermaid
+    gantt
+      dateFormat x
+      axisFormat %ss
+      section 1/2
+      3.2s :active, 0, 3200
+      predicted 1m 0s :done, 0, 60000
+      section 2/2
+      4.0s :crit, 0, 4000
+      predicted 1m 0s :done, 0, 60000
+    ```
+
     <details><summary>2 shards side by side</summary>
 
     |  | shard | tests | problems | time | predicted |
@@ -358,7 +370,7 @@ fn the_job_summary_of_one_failure_shows_its_output_too() {
 
     </details>
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
     ");
 }
 
@@ -375,6 +387,126 @@ fn a_title_tells_several_results_apart() {
 
     - no test ran, and a run without tests is never green<br>check the paths and the options of the pytest command
 
-    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42)
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
+    ");
+}
+
+#[test]
+fn a_regression() {
+    let story = super::a_regression();
+    insta::assert_snapshot!(comment::comment(&story.view()), @r"
+    <!-- parallel-pytest:tests -->
+    ## ❌ 2 failed of 7 tests in 4.0s
+
+    | tests | passed | failed | errors | skipped | wall time | test time |
+    |---:|---:|---:|---:|---:|---:|---:|
+    | 7 | 4 (-1) | 2 (+1) | 0 (-1) | 1 (+1) | 4.0s | 5.1s |
+
+    ### ❌ 1 new failure
+
+    - `tests/test_shop.py::test_total` (shard 2/2)<br>[`tests/test_shop.py:14`](https://github.com/o/r/blob/0123abcd/tests/test_shop.py#L14): `assert 7 == 8`
+
+    <details><summary>Traceback</summary>
+
+    ```text
+        def test_total():
+            cart = Cart([3, 4])
+    >       assert cart.total() == 8
+    E       assert 7 == 8
+    E        +  where 7 = total()
+
+    tests/test_shop.py:14: AssertionError
+    ```
+
+    </details>
+
+
+    ### ❌ 1 known failure
+
+    - `tests/test_shop.py::test_stock` (shard 2/2)<br>[`tests/test_shop.py:14`](https://github.com/o/r/blob/0123abcd/tests/test_shop.py#L14): `assert 7 == 8`
+
+    <details><summary>Traceback</summary>
+
+    ```text
+        def test_total():
+            cart = Cart([3, 4])
+    >       assert cart.total() == 8
+    E       assert 7 == 8
+    E        +  where 7 = total()
+
+    tests/test_shop.py:14: AssertionError
+    ```
+
+    </details>
+
+
+    ### ✅ 1 fixed test
+
+    - `tests/test_a.py::test_01`
+
+    ### ⚠️ 1 newly skipped test
+
+    - `tests/test_shop.py::test_import`
+
+    <details><summary>1 slower test</summary>
+
+    | test | before | now |
+    |---|---:|---:|
+    | `tests/test_shop.py::test_carts` | 1.5s | 4.2s |
+
+    </details>
+
+    <details><summary>Tests: 1 added, 1 removed and 1 renamed</summary>
+
+    - removed `tests/test_shop.py::test_old|way`
+    - renamed `tests/test_shop.py::test_cart` to `tests/test_shop.py::test_carts`
+    - added `tests/test_a.py::test_03`
+
+    </details>
+
+    <details><summary>2 shards side by side</summary>
+
+    |  | shard | tests | problems | time | predicted |
+    |---|---:|---:|---:|---:|---:|
+    | ████████████████ | 1/2 | 4 |  | 3.2s | 1m 0s |
+    | ████████████████████ | 2/2 | 3 | 2 failed | 4.0s | 1m 0s |
+
+    </details>
+
+    <details><summary>The 6 slowest tests</summary>
+
+    | test | time | shard |
+    |---|---:|---:|
+    | [`tests/test_shop.py::test_carts`](https://github.com/o/r/blob/0123abcd/tests/test_shop.py#L10) | 4.2s | 1/2 |
+    | [`tests/test_shop.py::test_stock`](https://github.com/o/r/blob/0123abcd/tests/test_shop.py#L10) | 420ms | 2/2 |
+    | [`tests/test_shop.py::test_total`](https://github.com/o/r/blob/0123abcd/tests/test_shop.py#L10) | 420ms | 2/2 |
+    | [`tests/test_a.py::test_03`](https://github.com/o/r/blob/0123abcd/tests/test_a.py#L10) | 30ms | 1/2 |
+    | [`tests/test_a.py::test_02`](https://github.com/o/r/blob/0123abcd/tests/test_a.py#L10) | 20ms | 2/2 |
+    | [`tests/test_a.py::test_01`](https://github.com/o/r/blob/0123abcd/tests/test_a.py#L10) | 10ms | 1/2 |
+
+    </details>
+
+    For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42), compared with `fedcba98`; [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)
+    ");
+}
+
+#[test]
+fn known_failures_that_do_not_count() {
+    let story = super::known_failures_only();
+    let text = comment::comment(&story.view());
+    let start: String = text.split_inclusive('\n').take(12).collect();
+    insta::assert_snapshot!(start, @r"
+    <!-- parallel-pytest:tests -->
+    ## ✅ 4 tests passed, 1 failed, 1 skipped in 4.0s (2 shards)
+
+    | tests | passed | failed | errors | skipped | wall time | test time |
+    |---:|---:|---:|---:|---:|---:|---:|
+    | 6 (-1) | 4 (-1) | 1 | 0 (-1) | 1 (+1) | 4.0s | 4.7s |
+
+    Does not count here, by the setting `fail-on`: 1 test failed
+
+    ### ❌ 1 known failure
+
+    - `tests/test_shop.py::test_stock` (shard 2/2)<br>[`tests/test_shop.py:14`](https://github.com/o/r/blob/0123abcd/tests/test_shop.py#L14): `assert 7 == 8`
     ");
 }

@@ -8,6 +8,8 @@ mod terminal;
 
 use std::time::Duration;
 
+use crate::analysis::compare::compare;
+use crate::model::comparison::{Baseline, BaselineTest, Comparison, SlowDown};
 use crate::model::coverage::{Coverage, FileCoverage};
 use crate::model::node_id::NodeId;
 use crate::model::report::{
@@ -24,6 +26,7 @@ pub(super) struct Story {
     pub(super) report: Report,
     pub(super) verdict: Verdict,
     pub(super) coverage: Option<Coverage>,
+    pub(super) comparison: Option<Comparison>,
 }
 
 impl Story {
@@ -52,6 +55,7 @@ impl Story {
             report,
             verdict: Verdict::default(),
             coverage: None,
+            comparison: None,
         }
     }
 
@@ -66,8 +70,10 @@ impl Story {
             report: &self.report,
             verdict: &self.verdict,
             coverage: self.coverage.as_ref(),
+            comparison: self.comparison.as_ref(),
             links: Links {
                 run_url: Some("https://github.com/o/r/actions/runs/42".to_owned()),
+                report: Some("https://github.com/o/r/actions/runs/42/artifacts/7".to_owned()),
                 blob_base: Some("https://github.com/o/r/blob/0123abcd".to_owned()),
                 sha: Some("0123abcd4567".to_owned()),
                 workflow: Some("CI".to_owned()),
@@ -248,6 +254,103 @@ pub(super) fn a_collection_error() -> Story {
 
 pub(super) fn nothing_ran() -> Story {
     Story::new(&[Some(0.3)], Vec::new()).because([Reason::NothingRan])
+}
+
+/// Of five tests of the baseline one broke, one was fixed, one was renamed and one is gone.
+pub(super) fn a_regression() -> Story {
+    let mut cases = passing(3, 2);
+    let failing = |id: &str| {
+        let mut case = test(id, Outcome::Failed, 420, shard(2, 2));
+        case.problems = vec![problem(
+            ProblemKind::Failure,
+            "assert 7 == 8",
+            TRACEBACK,
+            14,
+        )];
+        case
+    };
+    cases.push(failing("tests/test_shop.py::test_total"));
+    cases.push(failing("tests/test_shop.py::test_stock"));
+    cases.push(test(
+        "tests/test_shop.py::test_carts",
+        Outcome::Passed,
+        4200,
+        shard(1, 2),
+    ));
+    cases.push(test(
+        "tests/test_shop.py::test_import",
+        Outcome::Skipped,
+        0,
+        shard(1, 2),
+    ));
+    let mut story = Story::new(&[Some(3.2), Some(4.0)], cases).because([Reason::TestsFailed {
+        failed: 2,
+        errors: 0,
+    }]);
+    let before = [
+        ("tests/test_a.py::test_01", Outcome::Failed, 0.01),
+        ("tests/test_a.py::test_02", Outcome::Passed, 0.02),
+        ("tests/test_shop.py::test_cart", Outcome::Passed, 1.5),
+        ("tests/test_shop.py::test_import", Outcome::Passed, 1.0),
+        ("tests/test_shop.py::test_old|way", Outcome::Passed, 0.0),
+        ("tests/test_shop.py::test_stock", Outcome::Error, 0.4),
+        ("tests/test_shop.py::test_total", Outcome::Passed, 0.4),
+    ];
+    let tests =
+        before.map(|(id, outcome, seconds)| (NodeId::new(id), BaselineTest { outcome, seconds }));
+    let baseline = Baseline {
+        commit: Some("fedcba9876543210".to_owned()),
+        totals: Totals::of_outcomes(before.map(|(_, outcome, _)| outcome)),
+        test_seconds: 3.3,
+        coverage: None,
+        tests: tests.into(),
+    };
+    story.comparison = Some(compare(&story.report, &baseline, true));
+    story
+}
+
+/// The same, where only new failures count and none is new.
+pub(super) fn known_failures_only() -> Story {
+    let mut story = a_regression();
+    story
+        .report
+        .cases
+        .retain(|case| case.id.as_str() != "tests/test_shop.py::test_total");
+    let found = story.comparison.as_mut().expect("a comparison");
+    found.new_failures.clear();
+    story.verdict = Verdict::default();
+    story.verdict.muted = vec![Reason::TestsFailed {
+        failed: 1,
+        errors: 0,
+    }];
+    story
+}
+
+/// Every list of a comparison with a hostile name in it, and the first failure known.
+pub(super) fn compared(story: &Story, [a, b, c]: [&String; 3]) -> Comparison {
+    let ids = || vec![NodeId::new(a), NodeId::new(b)];
+    let slower = SlowDown {
+        id: NodeId::new(c),
+        before: 1.0,
+        now: 2.0,
+    };
+    Comparison {
+        commit: Some(c.clone()),
+        known_failures: story
+            .report
+            .cases
+            .iter()
+            .take(1)
+            .map(|case| case.id.clone())
+            .collect(),
+        fixed: ids(),
+        newly_skipped: ids(),
+        added: ids(),
+        removed: ids(),
+        renamed: vec![(NodeId::new(b), NodeId::new(c))],
+        slower: vec![slower],
+        ..Comparison::default()
+    }
 }
 
 pub(super) fn many_failures(count: u32, text: &str) -> Story {

@@ -198,3 +198,53 @@ fn colours_change_nothing_but_the_colour() {
         assert_eq!(plain, report(&view, options(Style::Plain)).replace('`', ""));
     }
 }
+
+#[test]
+fn a_regression() {
+    let story = super::a_regression();
+    insta::assert_snapshot!(shown(&story), @r"
+    Failed
+      tests/test_shop.py::test_stock (known, shard 2/2)
+        tests/test_shop.py:14: assert 7 == 8
+              def test_total():
+                  cart = Cart([3, 4])
+          >       assert cart.total() == 8
+          E       assert 7 == 8
+          E        +  where 7 = total()
+
+          tests/test_shop.py:14: AssertionError
+      tests/test_shop.py::test_total (new, shard 2/2)
+        tests/test_shop.py:14: assert 7 == 8
+              def test_total():
+                  cart = Cart([3, 4])
+          >       assert cart.total() == 8
+          E       assert 7 == 8
+          E        +  where 7 = total()
+
+          tests/test_shop.py:14: AssertionError
+
+    Compared with fedcba98
+              fixed  tests/test_a.py::test_01
+      newly skipped  tests/test_shop.py::test_import
+            removed  tests/test_shop.py::test_old|way
+              added  tests/test_a.py::test_03
+            renamed  tests/test_shop.py::test_cart
+                 to  tests/test_shop.py::test_carts
+             slower  1.5s to 4.2s  tests/test_shop.py::test_carts
+
+    Slowest
+          4.2s  tests/test_shop.py::test_carts
+         420ms  tests/test_shop.py::test_stock
+         420ms  tests/test_shop.py::test_total
+          30ms  tests/test_a.py::test_03
+          20ms  tests/test_a.py::test_02
+          10ms  tests/test_a.py::test_01
+
+    Shards
+      1/2  ████████████████████████           3.2s  4 tests, predicted 1m 0s
+      2/2  ██████████████████████████████     4.0s  3 tests, 2 failed, predicted 1m 0s
+
+    2 failed of 7 tests in 4.0s
+    The whole report is in report/report.html
+    ");
+}

@@ -1,0 +1,53 @@
+//! The page as a whole.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Value, context};
+use sha2::{Digest as _, Sha256};
+
+use crate::render::view::View;
+
+use super::data::Data;
+pub(crate) use super::data::Sources;
+use super::overview::Overview;
+use super::safe_json::safe_json;
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The whole page, below 20 MB; `sources` has the files that were measured.
+///
+/// # Errors
+/// None that data could cause: it would be a mistake in the template.
+pub(crate) fn page(view: &View<'_>, sources: Sources<'_>) -> anyhow::Result<String> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    let data = safe_json(&Data::new(view, sources)?)?;
+    let safe = |text: &str| Value::from_safe_string(text.to_owned());
+    Ok(environment.render_named_str(
+        "page.html",
+        TEMPLATE,
+        context! {
+            policy => policy(),
+            style => safe(STYLE),
+            script => safe(SCRIPT),
+            data => Value::from_safe_string(data),
+            overview => Value::from(Serde(Overview::new(view))),
+        },
+    )?)
+}
+
+/// The content security policy (<https://www.w3.org/TR/CSP3/>): our script and our style, and nothing
+/// from anywhere.
+fn policy() -> String {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    )
+}
