@@ -11,7 +11,7 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, local, merge, plan, post, prepare, publish, run as run_shard, wait_for,
+    console, coverage, local, merge, plan, post, prepare, publish, run as run_shard, wait_for,
 };
 use crate::config::{Settings, Sources};
 use crate::model::exit::{Exit, UsageError};
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Local(local::LocalArgs),
     /// Merge JUnit and coverage reports of any origin
     Merge(merge::MergeArgs),
+    /// Print what is covered, of everything or of a change, and fail below a threshold
+    Coverage(coverage::CoverageArgs),
     /// Wait until ports accept connections, then run a command
     WaitFor(wait_for::WaitForArgs),
     /// What the action does after the job's last step
@@ -81,9 +83,10 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
         Parsed::Shown(exit) => return Ok(exit),
     };
     match cli.command {
-        // These two need no runtime; `wait-for` replaces this process.
+        // These need no runtime; `wait-for` replaces this process.
         Command::WaitFor(args) => wait_for::wait_for(args),
         Command::Merge(args) => merge::merge(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -101,7 +104,9 @@ async fn execute(command: Command) -> Result<Exit> {
         Command::Publish(args) => publish::publish(args).await,
         Command::Local(args) => local::local(args).await,
         Command::Post(args) => post::post(args).await,
-        Command::Merge(_) | Command::WaitFor(_) => unreachable!("handled without a runtime"),
+        Command::Merge(_) | Command::Coverage(_) | Command::WaitFor(_) => {
+            unreachable!("handled without a runtime")
+        }
     }
 }
 
@@ -217,7 +222,7 @@ mod tests {
             .get_subcommands()
             .filter(|command| !["post", "wait-for", "help"].contains(&command.get_name()));
         let flags: BTreeSet<&str> = commands
-            .flat_map(clap::Command::get_arguments)
+            .flat_map(config::arguments)
             .filter_map(config::name)
             .chain(["command"])
             .collect();

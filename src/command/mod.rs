@@ -2,6 +2,9 @@
 
 pub(crate) mod conclude;
 pub(crate) mod console;
+pub(crate) mod coverage;
+pub(crate) mod coverage_files;
+pub(crate) mod gather_coverage;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod local;
@@ -12,6 +15,7 @@ pub(crate) mod prepare;
 pub(crate) mod progress;
 pub(crate) mod publish;
 pub(crate) mod report_folder;
+pub(crate) mod repository_files;
 pub(crate) mod run;
 pub(crate) mod shard;
 pub(crate) mod wait_for;
