@@ -30,7 +30,12 @@ pub(crate) fn arguments(
     } else {
         return Ok(args);
     };
-    Ok(vec!["parallel-pytest".into(), command])
+    let command = command.to_string_lossy();
+    // `coverage report` are two words.
+    let words = command.split_whitespace().map(OsString::from);
+    Ok(std::iter::once("parallel-pytest".into())
+        .chain(words)
+        .collect())
 }
 
 #[cfg(test)]
@@ -57,6 +62,10 @@ mod tests {
         assert_eq!(
             arguments_of(post, Some("plan")),
             typed(&["parallel-pytest", "post"])
+        );
+        assert_eq!(
+            arguments_of(main, Some("coverage report")),
+            typed(&["parallel-pytest", "coverage", "report"])
         );
         assert_eq!(
             arguments_of("./parallel-pytest", None),

@@ -11,8 +11,8 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, local, merge, plan, post, prepare, publish, run as run_shard, signal_all, split,
-    wait_for,
+    console, coverage, local, merge, plan, post, prepare, publish, run as run_shard, signal_all,
+    split, wait_for,
 };
 use crate::config::{Settings, Sources};
 use crate::model::exit::{Exit, UsageError};
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     /// Read names from the standard input and print those of one shard: files, packages, classes of
     /// any language
     Split(split::SplitArgs),
+    /// Print what is covered, of everything or of a change, and fail below a threshold
+    Coverage(coverage::CoverageArgs),
     /// Wait until ports accept connections, then run a command
     WaitFor(wait_for::WaitForArgs),
     /// What the action does after the job's last step
@@ -93,6 +95,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
         Command::Merge(args) => merge::merge(&args),
         Command::SignalAll(args) => signal_all::signal_all(&args),
         Command::Split(args) => split::split(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -110,7 +113,11 @@ async fn execute(command: Command) -> Result<Exit> {
         Command::Publish(args) => publish::publish(args).await,
         Command::Local(args) => local::local(args).await,
         Command::Post(args) => post::post(args).await,
-        Command::Merge(_) | Command::Split(_) | Command::WaitFor(_) | Command::SignalAll(_) => {
+        Command::Merge(_)
+        | Command::Split(_)
+        | Command::Coverage(_)
+        | Command::WaitFor(_)
+        | Command::SignalAll(_) => {
             unreachable!("handled without a runtime")
         }
     }
@@ -228,7 +235,7 @@ mod tests {
             !["post", "wait-for", "signal-all", "help"].contains(&command.get_name())
         });
         let flags: BTreeSet<&str> = commands
-            .flat_map(clap::Command::get_arguments)
+            .flat_map(config::arguments)
             .filter_map(config::name)
             .chain(["command"])
             .collect();

@@ -57,7 +57,7 @@ impl<E: Fn(&str) -> Option<String>> Settings<E> {
         let mut sources = Sources::new();
         let mut failure = None;
         let cli = cli.mut_subcommands(|command| {
-            command.mut_args(|arg| {
+            with_arguments(command, &mut |arg| {
                 let Some(name) = name(&arg).map(str::to_owned) else {
                     return arg;
                 };
@@ -113,11 +113,24 @@ pub(crate) fn name(arg: &Arg) -> Option<&str> {
 }
 
 fn names(cli: &Command) -> Vec<String> {
-    let args = cli
-        .get_subcommands()
-        .flat_map(Command::get_arguments)
-        .chain(cli.get_arguments());
-    args.filter_map(name).map(str::to_owned).collect()
+    let args = arguments(cli);
+    args.into_iter()
+        .filter_map(name)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The arguments of a command and of those below it.
+pub(crate) fn arguments(command: &Command) -> Vec<&Arg> {
+    let below = command.get_subcommands().flat_map(arguments);
+    below.chain(command.get_arguments()).collect()
+}
+
+/// A command with its arguments, and of those below it, changed.
+fn with_arguments(command: Command, change: &mut dyn FnMut(Arg) -> Arg) -> Command {
+    command
+        .mut_args(&mut *change)
+        .mut_subcommands(|below| with_arguments(below, change))
 }
 
 fn unknown_key(key: &str, known: &[String]) -> UsageError {

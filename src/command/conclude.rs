@@ -155,7 +155,8 @@ fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {
         return Ok(None);
     }
     let file = std::io::BufReader::new(fs::File::open(path)?);
-    json::read(file).map(Some).with_context(|| path.to_string())
+    let part = json::read(file).with_context(|| path.to_string())?;
+    Ok(Some(part.coverage))
 }
 
 /// The plan of a folder of reports: the one file given, else the only one found.

@@ -1,13 +1,13 @@
 //! `merge`: reports of any origin into one.
 
-use anyhow::{Context as _, Result};
-use camino::Utf8PathBuf;
+use anyhow::Result;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use fs_err as fs;
 
 use super::console;
-use super::report_folder;
-use crate::coverage::{json, merge as coverage_merge};
+use super::coverage_files;
+use super::gather_coverage::{self, Gathered, gather};
 use crate::junit::{read, unite, write};
 use crate::model::exit::{Exit, UsageError};
 use crate::workspace::write_atomic_with;
@@ -18,7 +18,7 @@ pub(crate) struct MergeArgs {
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) junit: Vec<String>,
 
-    /// coverage.json files, as coverage.py writes them
+    /// Coverage: data files of coverage.py, coverage.json, Cobertura's XML or lcov, told apart by content
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) coverage: Vec<String>,
 
@@ -47,22 +47,35 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<Exit> {
 }
 
 /// The files of some globs, each once, in order.
-fn files(patterns: &[String], flag: &str) -> Result<Vec<Utf8PathBuf>> {
+///
+/// # Errors
+/// A pattern that finds nothing: the user's to mend.
+pub(crate) fn files(patterns: &[String], flag: &str) -> Result<Vec<Utf8PathBuf>> {
     let mut found = Vec::new();
     for pattern in patterns {
         let paths = glob::glob(pattern)
             .map_err(|error| UsageError(format!("{flag} {pattern}: {error}")))?;
-        let before = found.len();
+        let mut any = false;
         for path in paths {
-            found.push(Utf8PathBuf::try_from(path?)?);
+            let path = Utf8PathBuf::try_from(path?)?;
+            any = true;
+            if !is_no_report(&path) {
+                found.push(path);
+            }
         }
-        if found.len() == before {
+        if !any {
             return Err(UsageError(format!("{flag} {pattern}: there is no such file")).into());
         }
     }
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// Files beside data files that a pattern such as `.coverage*` finds as well.
+fn is_no_report(path: &Utf8Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.starts_with(".coveragerc") || name.ends_with("-journal") || path.is_dir()
 }
 
 fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
@@ -91,30 +104,25 @@ fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
 }
 
 fn merge_coverage(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
-    let mut parts = Vec::new();
-    let mut whole = true;
-    for path in files {
-        let read = json::read(std::io::BufReader::new(fs::File::open(path)?));
-        match read.with_context(|| path.to_string()) {
-            Ok(part) => parts.push(part),
-            Err(error) => {
-                whole = false;
-                console::warn(format!(
-                    "{error:#}: it is left out, and so the result is not whole"
-                ));
-            }
-        }
-    }
-    let merged = coverage_merge::merge(parts);
-    for warning in &merged.warnings {
+    let Gathered {
+        coverage,
+        data,
+        settings,
+        warnings,
+        whole,
+    } = gather(files, gather_coverage::read_settings()?)?;
+    for warning in &warnings {
         console::warn(warning);
     }
-    report_folder::write_coverage(Some(&merged.coverage), &args.output)?;
+    coverage_files::write(&coverage, &settings, &args.output)?;
+    if let Some(data) = &data {
+        coverage_files::write_data(data, &args.output)?;
+    }
     console::say(format!(
         "{}/coverage.xml: {:.2} % of {} files",
         args.output,
-        merged.coverage.totals().percent(),
-        files.len()
+        coverage.totals().percent(),
+        coverage.files.len()
     ));
     Ok(whole)
 }

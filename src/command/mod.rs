@@ -3,7 +3,10 @@
 pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
+pub(crate) mod coverage;
+pub(crate) mod coverage_files;
 pub(crate) mod explain;
+pub(crate) mod gather_coverage;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod judge;
@@ -15,6 +18,7 @@ pub(crate) mod prepare;
 pub(crate) mod progress;
 pub(crate) mod publish;
 pub(crate) mod report_folder;
+pub(crate) mod repository_files;
 pub(crate) mod run;
 pub(crate) mod shard;
 pub(crate) mod signal_all;

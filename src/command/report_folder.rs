@@ -5,10 +5,10 @@ use camino::Utf8Path;
 use fs_err as fs;
 
 use super::conclude::Conclusion;
+use super::coverage_files;
 use super::plan::current_dir;
 use super::sources::Repository;
-use crate::coverage::cobertura::{self, CoberturaOptions};
-use crate::coverage::json;
+use crate::coverage::settings::Settings;
 use crate::junit;
 use crate::model::coverage::Coverage;
 use crate::render::html::page;
@@ -70,18 +70,8 @@ fn remove(paths: &[&Utf8Path]) -> Result<()> {
 /// # Errors
 /// The disk's.
 pub(crate) fn write_coverage(coverage: Option<&Coverage>, folder: &Utf8Path) -> Result<()> {
-    let (xml, data) = (folder.join("coverage.xml"), folder.join("coverage.json"));
-    let Some(coverage) = coverage else {
-        return remove(&[&xml, &data]);
-    };
-    let now = jiff::Timestamp::now();
-    let version = concat!("parallel-pytest ", env!("CARGO_PKG_VERSION"));
-    let options = CoberturaOptions {
-        sources: vec![".".to_owned()],
-        timestamp_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
-        version: version.to_owned(),
-    };
-    write_atomic_with(&xml, |out| Ok(cobertura::write(coverage, &options, out)?))?;
-    let time = now.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    write_atomic_with(&data, |out| Ok(json::write(coverage, version, &time, out)?))
+    match coverage {
+        Some(coverage) => coverage_files::write(coverage, &Settings::default(), folder),
+        None => coverage_files::remove(folder),
+    }
 }

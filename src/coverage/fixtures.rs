@@ -34,7 +34,9 @@ pub(super) const BRANCH: Recording = recording!("branch");
 pub(super) const LINE: Recording = recording!("line");
 
 pub(super) fn read(text: &str) -> Coverage {
-    json::read(text.as_bytes()).expect("a recorded report")
+    json::read(text.as_bytes())
+        .expect("a recorded report")
+        .coverage
 }
 
 impl Recording {

@@ -1,10 +1,13 @@
 //! The union of many shards' coverage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 
-use crate::model::coverage::{Coverage, FileCoverage, Line};
+use crate::model::coverage::{Arc, Coverage, FileCoverage, Line, unnamed};
+
+pub(crate) const MIXED: &str = "some shards measured branches and some only lines: merged by lines; run all of them with \
+     or all without `--cov-branch`";
 
 pub(crate) struct Merged {
     pub(crate) coverage: Coverage,
@@ -46,11 +49,7 @@ pub(crate) fn merge(parts: impl IntoIterator<Item = Coverage>) -> Merged {
     }
     let mut warnings = Vec::new();
     if mixed {
-        warnings.push(
-            "some shards measured branches and some only lines: merged by lines; run all of them with \
-             or all without `--cov-branch`"
-                .to_owned(),
-        );
+        warnings.push(MIXED.to_owned());
     }
     warnings.extend(disagreeing.iter().map(|path| disagreement(path)));
     Merged {
@@ -60,34 +59,173 @@ pub(crate) fn merge(parts: impl IntoIterator<Item = Coverage>) -> Merged {
 }
 
 /// Adds what another shard says about the same file.
-pub(super) fn merge_file(file: &mut FileCoverage, other: FileCoverage) {
+pub(crate) fn merge_file(file: &mut FileCoverage, other: FileCoverage) {
     let branches = file.branches().max(other.branches());
+    let known: BTreeMap<Line, Ways> = vague_lines(file)
+        .chain(vague_lines(&other))
+        .map(|line| (line, Ways::of(file, line).unite(Ways::of(&other, line))))
+        .collect();
     let FileCoverage {
         executed,
         missing,
         excluded,
         executed_arcs,
         missing_arcs,
-        waived_branches: _,
+        uncounted_arcs,
+        waived: _,
+        exits,
+        regions,
     } = other;
     file.executed.extend(executed);
     file.missing.extend(missing);
     file.missing.retain(|line| !file.executed.contains(line));
+    file.excluded.extend(excluded);
+    file.excluded
+        .retain(|line| !file.executed.contains(line) && !file.missing.contains(line));
     file.executed_arcs.extend(executed_arcs);
     file.missing_arcs.extend(missing_arcs);
     file.missing_arcs
         .retain(|arc| !file.executed_arcs.contains(arc));
-    file.excluded.extend(excluded);
-    file.excluded
-        .retain(|line| !file.executed.contains(line) && !file.missing.contains(line));
-    file.waived_branches = 0;
-    file.waived_branches = branches.saturating_sub(file.branches());
+    file.waived.clear();
+    for (line, ways) in known {
+        ways.put(line, file);
+    }
+    let unknown = branches.saturating_sub(file.branches());
+    if unknown > 0 {
+        file.waived.insert(0, unknown);
+    }
+    file.uncounted_arcs.extend(uncounted_arcs);
+    file.uncounted_arcs
+        .retain(|arc| !file.executed_arcs.contains(arc) && !file.missing_arcs.contains(arc));
+    for (arc, exit) in exits {
+        let known = file.exits.entry(arc).or_default();
+        *known = std::mem::take(known).max(exit);
+    }
+    file.regions = std::mem::take(&mut file.regions).max(regions);
+}
+
+/// The ways out of one line, as far as they are told.
+#[derive(Default)]
+struct Ways {
+    executed: BTreeSet<i32>,
+    missing: BTreeSet<i32>,
+    /// Counted as taken without a name.
+    waived: usize,
+}
+
+/// Lines of whose ways out not all are told by name.
+fn vague_lines(file: &FileCoverage) -> impl Iterator<Item = Line> + '_ {
+    let arcs = file.executed_arcs.iter().chain(&file.missing_arcs);
+    let vague = arcs.filter(|(_, to)| unnamed::is_exit(*to) || unnamed::is_way(*to));
+    let vague = vague.filter_map(|(from, _)| Line::try_from(*from).ok());
+    vague.chain(file.waived.keys().copied().filter(|line| *line > 0))
+}
+
+impl Ways {
+    fn of(file: &FileCoverage, line: Line) -> Self {
+        let from = line.cast_signed();
+        let out = |arcs: &BTreeSet<Arc>| {
+            arcs.range((from, i32::MIN)..=(from, i32::MAX))
+                .map(|(_, to)| *to)
+                .collect()
+        };
+        Self {
+            executed: out(&file.executed_arcs),
+            missing: out(&file.missing_arcs),
+            waived: file.waived.get(&line).copied().unwrap_or_default(),
+        }
+    }
+
+    fn number(&self) -> usize {
+        self.executed.len() + self.missing.len() + self.waived
+    }
+
+    /// A way is missing only if it is for both. Of those without a name only the number can be
+    /// compared.
+    fn unite(self, other: Self) -> Self {
+        if self.number() == 0 || other.number() == 0 {
+            return if self.number() == 0 { other } else { self };
+        }
+        let number = self.number().max(other.number());
+        let executed = &self.executed | &other.executed;
+        let vague = |is: fn(i32) -> bool| {
+            self.waived + other.waived > 0
+                || self
+                    .missing
+                    .iter()
+                    .chain(&other.missing)
+                    .chain(&executed)
+                    .any(|to| is(*to))
+        };
+        let mut missing = BTreeSet::new();
+        for (one, two) in [(&self, &other), (&other, &self)] {
+            let sure = one
+                .missing
+                .iter()
+                .filter(|to| **to > 0 && !executed.contains(to));
+            missing.extend(sure.filter(|to| two.waived == 0 || two.missing.contains(to)));
+        }
+        for (is, name) in [
+            (
+                is_exit as fn(i32) -> bool,
+                unnamed::exit as fn(usize) -> i32,
+            ),
+            (unnamed::is_way, unnamed::way),
+        ] {
+            let [ours, theirs] =
+                [&self, &other].map(|ways| ways.missing.iter().filter(|to| is(**to)).count());
+            let all: BTreeSet<i32> = self
+                .missing
+                .union(&other.missing)
+                .copied()
+                .filter(|to| is(*to) && !executed.contains(to))
+                .collect();
+            if !vague(is_unnamed) || (is(unnamed::way(0)) && self.waived + other.waived == 0) {
+                missing.extend(all);
+                continue;
+            }
+            let mut names: Vec<i32> = all.into_iter().filter(|to| !is_unnamed(*to)).collect();
+            names.extend(
+                (0..ours.min(theirs))
+                    .map(name)
+                    .filter(|to| !executed.contains(to)),
+            );
+            missing.extend(names.into_iter().take(ours.min(theirs)));
+        }
+        let waived = number.saturating_sub(executed.len() + missing.len());
+        Self {
+            executed,
+            missing,
+            waived,
+        }
+    }
+
+    fn put(self, line: Line, file: &mut FileCoverage) {
+        let from = line.cast_signed();
+        file.missing_arcs.retain(|arc| arc.0 != from);
+        file.missing_arcs
+            .extend(self.missing.into_iter().map(|to| (from, to)));
+        if self.waived > 0 {
+            file.waived.insert(line, self.waived);
+        }
+    }
+}
+
+/// Out of the function, by name or without.
+fn is_exit(target: i32) -> bool {
+    target < 0 && !unnamed::is_way(target)
+}
+
+fn is_unnamed(target: i32) -> bool {
+    unnamed::is_exit(target) || unnamed::is_way(target)
 }
 
 fn forget_branches(file: &mut FileCoverage) {
     file.executed_arcs.clear();
     file.missing_arcs.clear();
-    file.waived_branches = 0;
+    file.uncounted_arcs.clear();
+    file.waived.clear();
+    file.exits.clear();
 }
 
 fn disagree(one: &FileCoverage, other: &FileCoverage) -> bool {
@@ -160,13 +298,15 @@ mod tests {
             excluded in prop::collection::btree_set(1..9_u32, 0..3),
             executed_arcs in prop::collection::btree_set((1..5, -2..5), 0..5),
             missing_arcs in prop::collection::btree_set((1..5, -2..5), 0..5),
-            waived_branches in 0..3_usize,
+            unknown in 0..3_usize,
         ) -> FileCoverage {
             let missing = &missing - &executed;
             FileCoverage {
                 excluded: &(&excluded - &executed) - &missing,
                 missing_arcs: &missing_arcs - &executed_arcs,
-                executed, missing, executed_arcs, waived_branches,
+                executed, missing, executed_arcs,
+                waived: (unknown > 0).then_some((0, unknown)).into_iter().collect(),
+                ..FileCoverage::default()
             }
         }
     }
@@ -216,6 +356,79 @@ mod tests {
                 prop_assert!(executed_before);
                 prop_assert!(file.executed.is_disjoint(&file.missing));
                 prop_assert!(file.executed_arcs.is_disjoint(&file.missing_arcs));
+            }
+        }
+    }
+
+    /// A source with three branching lines of up to three ways, the last one out of the function,
+    /// and what one run took of them. A marked line waives its missing ways.
+    #[derive(Clone, Debug)]
+    struct Run {
+        ran: BTreeSet<Arc>,
+        /// As a report that has no names for what was taken, and none for ways out.
+        vague: bool,
+    }
+
+    const WAYS: [Arc; 8] = [
+        (1, 5),
+        (1, 6),
+        (2, 5),
+        (2, 6),
+        (2, -1),
+        (3, 7),
+        (3, 8),
+        (3, -1),
+    ];
+    const MARKED: i32 = 3;
+
+    fn any_run() -> impl Strategy<Value = Run> {
+        let ran = prop::collection::btree_set(prop::sample::select(WAYS.to_vec()), 0..6);
+        (ran, any::<bool>()).prop_map(|(ran, vague)| Run { ran, vague })
+    }
+
+    fn told(run: &Run) -> Coverage {
+        let mut file = FileCoverage::default();
+        for (index, arc) in WAYS.into_iter().enumerate() {
+            let line = arc.0.unsigned_abs();
+            match (run.ran.contains(&arc), run.vague) {
+                (true, false) => {
+                    file.executed_arcs.insert(arc);
+                }
+                (false, _) if arc.0 == MARKED => *file.waived.entry(line).or_default() += 1,
+                (true, true) => *file.waived.entry(line).or_default() += 1,
+                (false, true) if arc.1 < 0 => {
+                    file.missing_arcs.insert((arc.0, unnamed::exit(index)));
+                }
+                (false, _) => {
+                    file.missing_arcs.insert(arc);
+                }
+            }
+        }
+        let ran = |line: &Line| run.ran.iter().any(|arc| arc.0.unsigned_abs() == *line);
+        (file.executed, file.missing) = (1..=3).partition(ran);
+        Coverage {
+            branch: true,
+            files: [("a.py".into(), file)].into(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reports_of_all_kinds_count_what_one_run_would(runs in prop::collection::vec(any_run(), 1..5)) {
+            let whole = Run {
+                ran: runs.iter().flat_map(|run| &run.ran).copied().collect(),
+                vague: false,
+            };
+            let expected = told(&whole);
+            let merged = merge(runs.iter().map(told)).coverage;
+            prop_assert_eq!(merged.totals(), expected.totals());
+            let (file, known) = (&merged.files[Utf8Path::new("a.py")], &expected.files[Utf8Path::new("a.py")]);
+            let inside = |file: &FileCoverage| file.missing_arcs.iter().filter(|arc| arc.1 > 0).copied().collect::<Vec<_>>();
+            prop_assert_eq!(inside(file), inside(known));
+            let reversed = merge(runs.iter().rev().map(told)).coverage;
+            prop_assert_eq!(reversed.totals(), expected.totals());
+            if runs.iter().all(|run| !run.vague) {
+                prop_assert_eq!(merged, expected);
             }
         }
     }

@@ -5,8 +5,23 @@
 //! depend on its source only: the union of analyses is the analysis of the union.
 
 pub(crate) mod cobertura;
+pub(crate) mod data_file;
+pub(crate) mod diff;
+pub(crate) mod globs;
+mod human;
 pub(crate) mod json;
+pub(crate) mod lcov;
 pub(crate) mod merge;
+pub(crate) mod numbits;
+pub(crate) mod paths;
+pub(crate) mod percent;
+pub(crate) mod raw;
+pub(crate) mod report;
+pub(crate) mod settings;
+pub(crate) mod source;
+pub(crate) mod sqlite;
+pub(crate) mod table;
+mod visible;
 
 #[cfg(test)]
 mod fixtures;

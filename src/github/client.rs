@@ -19,9 +19,9 @@ use super::http::http_client;
 use super::token::Token;
 
 /// The longest one call of the API may take, its answer included.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
+const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// All waiting between the tries of one call, together.
-const WAIT_BUDGET: Duration = Duration::from_secs(60);
+const WAIT_BUDGET: Duration = Duration::from_mins(1);
 /// Pages of 100 that a list may have; more is no list of ours.
 const MAX_PAGES: u32 = 50;
 

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use http::{HeaderMap, StatusCode};
 
 /// What GitHub asks for where a limit was hit and no header says how long.
-const UNSAID_WAIT: Duration = Duration::from_secs(60);
+const UNSAID_WAIT: Duration = Duration::from_mins(1);
 
 /// Why a call of the API failed, as far as the caller can do something about it.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,30 @@ pub(crate) type Line = u32;
 /// the code object that starts at that line.
 pub(crate) type Arc = (i32, i32);
 
+/// Targets of arcs for formats that do not say where a branch leads.
+pub(crate) mod unnamed {
+    const EXIT: i32 = i32::MIN;
+    const WAY: i32 = i32::MIN / 2;
+
+    /// One of several ways out of a function.
+    pub(crate) fn exit(index: usize) -> i32 {
+        EXIT + i32::try_from(index).unwrap_or(0)
+    }
+
+    /// One of several ways of which nothing is known.
+    pub(crate) fn way(index: usize) -> i32 {
+        WAY + i32::try_from(index).unwrap_or(0)
+    }
+
+    pub(crate) fn is_exit(target: i32) -> bool {
+        target < WAY
+    }
+
+    pub(crate) fn is_way(target: i32) -> bool {
+        (WAY..WAY / 2).contains(&target)
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Coverage {
     /// Whether branches were measured.
@@ -29,9 +53,36 @@ pub(crate) struct FileCoverage {
     /// Only arcs out of lines with more than one way to go.
     pub(crate) executed_arcs: BTreeSet<Arc>,
     pub(crate) missing_arcs: BTreeSet<Arc>,
-    /// Branches that count as taken though no arc tells of them: coverage.py waives the missing arcs
-    /// of a line marked `# pragma: no branch`, but goes on to count them.
-    pub(crate) waived_branches: usize,
+    /// Ways into excluded lines that were taken: they are told of, but do not count.
+    pub(crate) uncounted_arcs: BTreeSet<Arc>,
+    /// By line, branches that count as taken though no arc tells of them; line 0 for those of which
+    /// the line is not known. coverage.py waives the missing arcs of a line marked
+    /// `# pragma: no branch`, but goes on to count them; other formats tell only of what is missing.
+    pub(crate) waived: BTreeMap<Line, usize>,
+    /// What a way out of a function, class or module is, for those with more than one way to go:
+    /// such as `return from function 'f'`.
+    pub(crate) exits: BTreeMap<Arc, String>,
+    /// Functions and classes in the order of the text, then what is outside of either, without a
+    /// name; nothing at all if the source was not at hand.
+    pub(crate) regions: Vec<Region>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RegionKind {
+    Function,
+    Class,
+}
+
+/// A function or class: its lines without those of functions, or classes, in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Region {
+    pub(crate) kind: RegionKind,
+    /// With the names around it: `Class.method`.
+    pub(crate) name: String,
+    /// The line of `def` or `class`.
+    pub(crate) start: Line,
+    /// First and last line of each stretch, ascending.
+    pub(crate) lines: Vec<(Line, Line)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +132,41 @@ impl FileCoverage {
     }
 
     pub(crate) fn branches(&self) -> usize {
-        self.executed_arcs.len() + self.missing_arcs.len() + self.waived_branches
+        self.executed_arcs.len() + self.missing_arcs.len() + self.waived_branches()
+    }
+
+    pub(crate) fn waived_branches(&self) -> usize {
+        self.waived.values().sum()
+    }
+
+    /// The part of it in some stretches of lines, each with its first and last one.
+    pub(crate) fn within(&self, stretches: &[(Line, Line)]) -> Self {
+        let lines = |lines: &BTreeSet<Line>| {
+            let parts = stretches
+                .iter()
+                .flat_map(|(first, last)| lines.range(first..=last));
+            parts.copied().collect()
+        };
+        let arcs = |arcs: &BTreeSet<Arc>| {
+            let parts = stretches.iter().flat_map(|(first, last)| {
+                arcs.range((first.cast_signed(), i32::MIN)..=(last.cast_signed(), i32::MAX))
+            });
+            parts.copied().collect()
+        };
+        let waived = stretches
+            .iter()
+            .flat_map(|(first, last)| self.waived.range(first..=last));
+        Self {
+            executed: lines(&self.executed),
+            missing: lines(&self.missing),
+            excluded: lines(&self.excluded),
+            executed_arcs: arcs(&self.executed_arcs),
+            missing_arcs: arcs(&self.missing_arcs),
+            uncounted_arcs: arcs(&self.uncounted_arcs),
+            waived: waived.map(|(line, number)| (*line, *number)).collect(),
+            exits: BTreeMap::new(),
+            regions: Vec::new(),
+        }
     }
 
     pub(crate) fn totals(&self) -> CoverageTotals {
@@ -90,7 +175,7 @@ impl FileCoverage {
             statements: self.executed.len() + self.missing.len(),
             covered: self.executed.len(),
             branches: self.branches(),
-            covered_branches: self.executed_arcs.len() + self.waived_branches,
+            covered_branches: self.executed_arcs.len() + self.waived_branches(),
             partial_branches: self.missing_arcs.iter().filter(ran).count(),
         }
     }

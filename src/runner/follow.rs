@@ -239,10 +239,10 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["b"]
         );
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         assert_eq!(
             progress
-                .hanging(Duration::from_secs(60), later)
+                .hanging(Duration::from_mins(1), later)
                 .map(|test| test.id.as_str()),
             Some("b")
         );

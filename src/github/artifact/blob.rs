@@ -22,8 +22,8 @@ use super::patience::{Patience, Trouble};
 /// In bytes; what GitHub's own client sends.
 const BLOCK: usize = 8 << 20;
 /// The longest the transfer of one block, or of a whole download, may take.
-const BLOCK_LIMIT: Duration = Duration::from_secs(120);
-const DOWNLOAD_LIMIT: Duration = Duration::from_secs(600);
+const BLOCK_LIMIT: Duration = Duration::from_mins(2);
+const DOWNLOAD_LIMIT: Duration = Duration::from_mins(10);
 /// Of one download, in bytes as they come.
 const DOWNLOAD_CAP: u64 = 1 << 30;
 const MAX_REDIRECTS: usize = 3;

@@ -18,7 +18,7 @@ use super::store::Listed;
 use super::wire::{Artifact, Created, Finalized, List, Signed, Twirp};
 use crate::github::token::Token;
 
-const CALL_LIMIT: Duration = Duration::from_secs(60);
+const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// How many names are tried where a name is taken.
 const COPIES: u32 = 5;
 

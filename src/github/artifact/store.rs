@@ -88,7 +88,7 @@ pub(crate) struct Wait {
 impl Default for Wait {
     fn default() -> Self {
         Self {
-            limit: Duration::from_secs(60),
+            limit: Duration::from_mins(1),
             interval: Duration::from_secs(5),
         }
     }

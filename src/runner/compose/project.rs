@@ -27,7 +27,7 @@ pub(super) const SHARD_LABEL: &str = "parallel-pytest.shard";
 const DEFAULT_NETWORKS: usize = 31;
 
 /// Of a build, and of a pull.
-const SLOW: Duration = Duration::from_secs(3600);
+const SLOW: Duration = Duration::from_hours(1);
 
 /// When images are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,4 @@
-//! `coverage.xml`: Cobertura's format in the dialect of coverage.py 7.17 (`coverage/xmlreport.py`),
-//! field by field.
+//! Writes a report.
 //!
 //! One difference is meant: every file name is relative to the one source root, so that two files
 //! of the same name in two `--cov` folders stay two files.
@@ -11,7 +10,9 @@ use std::io::{self, Write};
 use camino::Utf8Path;
 use quick_xml::escape::partial_escape;
 
-use crate::model::coverage::{Coverage, CoverageTotals, FileCoverage, Line};
+use super::super::human::human_key;
+use super::super::visible::printable;
+use crate::model::coverage::{Coverage, CoverageTotals, FileCoverage, Line, unnamed};
 
 #[derive(Clone, Debug)]
 pub(crate) struct CoberturaOptions {
@@ -21,6 +22,10 @@ pub(crate) struct CoberturaOptions {
     pub(crate) timestamp_ms: u64,
     /// Who wrote the report.
     pub(crate) version: String,
+    /// How many folders deep packages go.
+    pub(crate) package_depth: usize,
+    /// Leave out files without statements.
+    pub(crate) skip_empty: bool,
 }
 
 /// Ways out of one line, and the targets that were never reached.
@@ -39,6 +44,8 @@ pub(crate) fn write(
         sources,
         timestamp_ms,
         version,
+        package_depth,
+        skip_empty,
     } = options;
     let totals = coverage.totals();
     let (line_rate, branch_rate) = rates(totals, coverage.branch);
@@ -72,48 +79,55 @@ pub(crate) fn write(
         writeln!(out, "\t\t<source>{}</source>", escape(source))?;
     }
     writeln!(out, "\t</sources>")?;
-    if coverage.files.is_empty() {
+    let mut packages: BTreeMap<_, BTreeMap<_, (&Utf8Path, &FileCoverage)>> = BTreeMap::new();
+    for (path, file) in &coverage.files {
+        if *skip_empty && file.totals().statements == 0 {
+            continue;
+        }
+        let name = folder(path, *package_depth).replace('/', ".");
+        let package = packages.entry(human_key(&name)).or_default();
+        package.insert(human_key(path.as_str()), (path, file));
+    }
+    if packages.is_empty() {
         writeln!(out, "\t<packages/>\n</coverage>")?;
         return out.flush();
     }
     writeln!(out, "\t<packages>")?;
-    let mut packages: BTreeMap<_, BTreeMap<_, (&Utf8Path, &FileCoverage)>> = BTreeMap::new();
-    for (path, file) in &coverage.files {
-        let package = packages.entry(human_key(&package_name(path))).or_default();
-        package.insert(human_key(path.as_str()), (path, file));
-    }
-    for package in packages.values() {
-        write_package(package.values(), coverage.branch, &mut out)?;
+    for (name, package) in &packages {
+        writeln!(
+            out,
+            "{}",
+            package_head(&name.whole, package.values(), coverage.branch)
+        )?;
+        for (path, file) in package.values() {
+            let folder = folder(path, *package_depth);
+            write_class(&folder, path, file, coverage.branch, &mut out)?;
+        }
+        writeln!(out, "\t\t\t</classes>\n\t\t</package>")?;
     }
     writeln!(out, "\t</packages>\n</coverage>")?;
     out.flush()
 }
 
-fn write_package<'a>(
-    files: impl Iterator<Item = &'a (&'a Utf8Path, &'a FileCoverage)> + Clone,
+fn package_head<'a>(
+    name: &str,
+    files: impl Iterator<Item = &'a (&'a Utf8Path, &'a FileCoverage)>,
     branch: bool,
-    out: &mut impl Write,
-) -> io::Result<()> {
+) -> String {
     let mut totals = CoverageTotals::default();
-    let mut name = String::new();
-    for (path, file) in files.clone() {
+    for (_, file) in files {
         totals += file.totals();
-        name = package_name(path);
     }
     let (line_rate, branch_rate) = rates(totals, branch);
-    writeln!(
-        out,
+    format!(
         "\t\t<package name=\"{}\" line-rate=\"{line_rate}\" branch-rate=\"{branch_rate}\" complexity=\"0\">\n\
          \t\t\t<classes>",
-        escape(&name)
-    )?;
-    for (path, file) in files {
-        write_class(path, file, branch, out)?;
-    }
-    writeln!(out, "\t\t\t</classes>\n\t\t</package>")
+        escape(name)
+    )
 }
 
 fn write_class(
+    folder: &str,
     path: &Utf8Path,
     file: &FileCoverage,
     branch: bool,
@@ -125,7 +139,7 @@ fn write_class(
         "\t\t\t\t<class name=\"{}\" filename=\"{}\" complexity=\"0\" line-rate=\"{line_rate}\" \
          branch-rate=\"{branch_rate}\">\n\
          \t\t\t\t\t<methods/>",
-        escape(path.file_name().unwrap_or(path.as_str())),
+        escape(path.strip_prefix(folder).unwrap_or(path).as_str()),
         escape(path.as_str()),
     )?;
     if file.executed.is_empty() && file.missing.is_empty() {
@@ -145,6 +159,8 @@ fn write_class(
                 " branch=\"true\" condition-coverage=\"{percent}% ({taken}/{total})\""
             )?;
             if !missing.is_empty() {
+                // Of other languages' branches only their number may be known.
+                let named = missing.iter().filter(|to| !unnamed::is_way(**to));
                 let target = |to: &i32| {
                     if *to < 0 {
                         "exit".to_owned()
@@ -152,8 +168,10 @@ fn write_class(
                         to.to_string()
                     }
                 };
-                let targets: Vec<String> = missing.iter().map(target).collect();
-                write!(out, " missing-branches=\"{}\"", targets.join(","))?;
+                let targets: Vec<String> = named.map(target).collect();
+                if !targets.is_empty() {
+                    write!(out, " missing-branches=\"{}\"", targets.join(","))?;
+                }
             }
         }
         writeln!(out, "/>")?;
@@ -174,19 +192,20 @@ fn branches_by_line(file: &FileCoverage) -> BTreeMap<Line, Branches> {
             line.missing.push(*to);
         }
     }
-    if file.waived_branches > 0 {
-        // A line with one way out is no branch: here is where the waived ones belong.
-        for line in lines.values_mut() {
-            line.total = line.total.max(2);
-        }
+    for (line, waived) in file.waived.iter().filter(|(line, _)| **line > 0) {
+        lines.entry(*line).or_default().total += waived;
     }
     lines
 }
 
-fn package_name(path: &Utf8Path) -> String {
-    match path.parent() {
-        Some(folder) if folder != "" => folder.as_str().replace('/', "."),
-        _ => ".".to_owned(),
+/// The folder of a file, cut off below some depth.
+fn folder(path: &Utf8Path, depth: usize) -> String {
+    let names = path.parent().into_iter().flat_map(Utf8Path::components);
+    let names: Vec<&str> = names.take(depth).map(|name| name.as_str()).collect();
+    if names.is_empty() {
+        ".".to_owned()
+    } else {
+        names.join("/")
     }
 }
 
@@ -224,63 +243,15 @@ fn rate(hit: usize, all: usize) -> String {
         .to_owned()
 }
 
-/// Runs of digits count as numbers: `sub9` before `sub10`. Each part is text and the number behind
-/// it, which compares by length first; the whole text tells `a1` from `a01`.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct HumanKey {
-    parts: Vec<(String, Option<(usize, String)>)>,
-    whole: String,
-}
-
-fn human_key(text: &str) -> HumanKey {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    loop {
-        let start = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let (before, digits) = rest.split_at(start);
-        if digits.is_empty() {
-            parts.push((before.to_owned(), None));
-            return HumanKey {
-                parts,
-                whole: text.to_owned(),
-            };
-        }
-        let end = digits
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(digits.len());
-        let number = digits[..end].trim_start_matches('0');
-        parts.push((before.to_owned(), Some((number.len(), number.to_owned()))));
-        rest = &digits[end..];
-    }
-}
-
-/// Text for an element or an attribute. What is not printable becomes `?`, as in coverage.py: the
-/// name of a file may hold anything.
+/// Text for an element or an attribute.
 fn escape(text: &str) -> impl Display {
-    let printable: String = text
-        .chars()
-        .map(|c| if is_printable(c) { c } else { '?' })
-        .collect();
-    partial_escape(printable).replace('"', "&quot;")
-}
-
-/// Python's `str.isprintable`. Rust's debug escape follows the same tables, but for a combining
-/// character at the start of a string.
-fn is_printable(c: char) -> bool {
-    if c.is_ascii() {
-        return !c.is_ascii_control();
-    }
-    let mut escaped = String::from_iter(['a', c]);
-    escaped = escaped.escape_debug().to_string();
-    !escaped.starts_with("a\\u")
+    partial_escape(printable(text)).replace('"', "&quot;")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{BRANCH, LINE, Recording};
-    use super::super::merge::merge;
+    use super::super::super::fixtures::{BRANCH, LINE, Recording};
+    use super::super::super::merge::merge;
     use super::*;
 
     fn written(coverage: &Coverage, sources: &[&str]) -> String {
@@ -288,6 +259,8 @@ mod tests {
             sources: sources.iter().map(ToString::to_string).collect(),
             timestamp_ms: 1_767_225_600_000,
             version: "7.17.3".into(),
+            package_depth: 99,
+            skip_empty: false,
         };
         let mut out = Vec::new();
         write(coverage, &options, &mut out).expect("no error of a vector");
@@ -362,10 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn only_unprintable_characters_are_replaced() {
-        let name = "a\u{301}ü中\u{1b}\u{200b}\u{202e}\u{a0}\u{e000}🎉.py";
-        // Python: ''.join(c if c.isprintable() else '?' for c in name)
-        assert_eq!(escape(name).to_string(), "a\u{301}ü中?????🎉.py");
+    fn text_is_escaped() {
         assert_eq!(escape("<&\"'>").to_string(), "&lt;&amp;&quot;'&gt;");
     }
 }
