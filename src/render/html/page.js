@@ -187,7 +187,7 @@ class List {
   key(event) {
     const page = Math.max(1, Math.floor(this.node.clientHeight / List.ROW) - 1);
     const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
-    if (by !== undefined) this.step(this.current < 0 && by > 0 ? 1 : by);
+    if (by !== undefined) this.step(by);
     else if (event.key === "Enter" && this.current >= 0) this.node.dispatchEvent(new Event("go", { bubbles: true }));
     else return;
     event.preventDefault();
@@ -245,7 +245,7 @@ const testsView = (() => {
   const shards = [...new Set(tests.map((test) => test.shard))].filter(Boolean).sort((one, other) => one - other);
   const shard = select("Shard", [["", "All shards"], ...shards.map((index) => [String(index), `Shard ${index}`])], () => change({ shard: shard.value }));
   const pasts = [...new Set(tests.flatMap((test) => test.note.past || []))];
-  const past = select("Since the baseline", [["", "With and without changes"], ...pasts.map((word) => [word, word[0].toUpperCase() + word.slice(1)])], () => change({ past: past.value }));
+  const past = select("Since the baseline", [["", "Any change"], ...pasts.map((word) => [word, word[0].toUpperCase() + word.slice(1)])], () => change({ past: past.value }));
   past.hidden = pasts.length === 0;
   const sort = select("Order", [["", "Worst first"], ["name", "By name"], ["slowest", "Slowest first"]], () => change({ sort: sort.value }));
   const counts = Map.groupBy ? Map.groupBy(tests, (test) => test.outcome) : tests.reduce((map, test) => map.set(test.outcome, [...(map.get(test.outcome) || []), test]), new Map());
@@ -321,7 +321,7 @@ const testsView = (() => {
     const body = el("div", {});
     detail.replaceChildren(
       el("div", { class: "actions" }, copyId, copyCommand, button("✕", "Close (Esc)", close)),
-      el("span", { class: `badge ${test.outcome}` }, test.outcome), (test.note.past || []).flatMap((word) => [" ", el("span", { class: "badge" }, word)]),
+      el("span", { class: `badge ${test.outcome}` }, test.outcome), ...(test.note.past || []).flatMap((word) => [" ", el("span", { class: "badge" }, word)]),
       el("h2", {}, test.name),
       el("div", {}, place(path, line)),
       el("div", { class: "times" },
@@ -331,6 +331,7 @@ const testsView = (() => {
       body);
     detail.scrollTop = 0;
     if (test.note.cut) body.append(el("p", { class: "more" }, "Its text had no room in this page: it is in junit.xml."));
+    if (!test.note.text && !test.note.cut) body.append(el("p", { class: "more" }, "It printed nothing."));
     if (!test.note.text) return;
     const text = await textOf(test.note.text);
     if (own === asked) body.replaceChildren(...text.problems.flatMap(problem), ...output("Captured stdout", text.out), ...output("Captured stderr", text.err));
@@ -579,7 +580,10 @@ document.addEventListener("keydown", (event) => {
   }
   const actions = {
     "/": () => {
-      if (!view) location.hash = "#tests";
+      if (!view) {
+        location.hash = "#tests";
+        enter();
+      }
       (view || testsView).search.focus();
       (view || testsView).search.select();
     },
