@@ -104,7 +104,7 @@ pub(crate) fn conclude(
     report.warnings.extend(warnings);
     let merged = Merged { report, run_twice };
     let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
-    let history = history::fold(history, &merged.report);
+    let history = history::fold(history, &plan.suite, plan.shards.len(), &results);
     let report = merged.report.below(prefix);
     Ok(Conclusion {
         report,

@@ -19,14 +19,14 @@ use crate::github::workflow::{self, Files};
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
 use crate::workspace::{
-    COVERAGE_FILE, EVENTS_FILE, HISTORY_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE,
+    COVERAGE_FILE, EVENTS_FILE, HISTORY_FILE, JUNIT_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE,
 };
 
 /// What publish needs of a shard, and what people look at afterwards.
 const SHARD_FILES: [&str; 5] = [
     MANIFEST_FILE,
     EVENTS_FILE,
-    "junit.xml",
+    JUNIT_FILE,
     COVERAGE_FILE,
     LOG_FILE,
 ];
@@ -70,16 +70,17 @@ impl Job {
             .transpose()
     }
 
-    /// Whether this run says what the default branch is like.
-    pub(crate) fn is_default_branch(&self) -> bool {
+    /// Whether what this run teaches may stand for its branch: GitHub files the artifacts of a run
+    /// that another one triggered under the default branch, and a fork's are a stranger's.
+    pub(crate) fn may_leave_history(&self) -> bool {
         let Context {
             branch,
             default_branch,
-            pull_request,
+            triggering_run,
             is_fork,
             ..
         } = &self.context;
-        !is_fork && pull_request.is_none() && default_branch.as_ref() == Some(branch)
+        !is_fork && (triggering_run.is_none() || default_branch.as_ref() == Some(branch))
     }
 
     /// # Errors
@@ -188,8 +189,8 @@ impl Job {
             .await
     }
 
-    /// Brings the newest history of the default branch to `folder`. `None` where there is none yet, or
-    /// no token to ask with.
+    /// Brings the newest history to `folder`: of this branch, else of the base, else of the default
+    /// branch. Returns its path and its branch; `None` where there is none yet, or no token to ask with.
     ///
     /// # Errors
     /// The disk's or GitHub's.
@@ -198,24 +199,47 @@ impl Job {
         suite: &str,
         folder: &Utf8Path,
         token: Option<&str>,
-    ) -> Result<Option<Utf8PathBuf>> {
-        let (Some(client), Some(branch)) = (self.client(token)?, &self.context.default_branch)
-        else {
+    ) -> Result<Option<(Utf8PathBuf, String)>> {
+        let Some(client) = self.client(token)? else {
             return Ok(None);
         };
         let suite: SuiteName = suite.parse()?;
-        let Some(listed) = rest::history(&client, &self.context, &suite, branch).await? else {
-            return Ok(None);
-        };
-        let store = Store::OtherRun {
-            client: &client,
-            context: &self.context,
-            run: self.context.run_id,
-        };
-        fs::create_dir_all(folder)?;
-        self.download(&store, &listed, folder, &mut Limits::default())
-            .await?;
-        Ok(Some(folder.join(HISTORY_FILE)))
+        for branch in self.branches_before() {
+            let Some(listed) = rest::history(&client, &self.context, &suite, branch).await? else {
+                continue;
+            };
+            let store = Store::OtherRun {
+                client: &client,
+                context: &self.context,
+                run: self.context.run_id,
+            };
+            fs::create_dir_all(folder)?;
+            self.download(&store, &listed, folder, &mut Limits::default())
+                .await?;
+            return Ok(Some((folder.join(HISTORY_FILE), branch.to_owned())));
+        }
+        Ok(None)
+    }
+
+    /// Where a history of ours may be, the likest first. A fork's branch may be called like one of
+    /// ours and is another.
+    fn branches_before(&self) -> Vec<&str> {
+        let Context {
+            branch,
+            base_branch,
+            default_branch,
+            is_fork,
+            ..
+        } = &self.context;
+        let own = (!is_fork).then_some(branch);
+        let all = own.into_iter().chain(base_branch).chain(default_branch);
+        let mut branches: Vec<&str> = Vec::new();
+        for branch in all {
+            if !branch.is_empty() && !branches.contains(&branch.as_str()) {
+                branches.push(branch);
+            }
+        }
+        branches
     }
 
     /// Brings plan and shards of the run, this one or the one that triggered it, into folders of their

@@ -1,7 +1,9 @@
 //! One story a file: gather, decide, emit.
 
+pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
+pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod judge;
@@ -15,6 +17,8 @@ pub(crate) mod publish;
 pub(crate) mod report_folder;
 pub(crate) mod run;
 pub(crate) mod shard;
+pub(crate) mod signal_all;
 pub(crate) mod sources;
+pub(crate) mod split;
 pub(crate) mod wait_for;
 pub(crate) mod work;

@@ -22,7 +22,7 @@ use crate::github::client::Client;
 use crate::github::comment::{self as github_comment, Need};
 use crate::github::error::Error;
 use crate::github::pull_request;
-use crate::model::exit::Exit;
+use crate::model::exit::{Exit, UsageError};
 use crate::render::view::{Links, View};
 use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
 use crate::workspace::{self, WorkDir};
@@ -121,6 +121,9 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     let job = Job::of_this_process()?;
     let needs = args.needs.clone().unwrap_or_default().0;
     let (folder, mut warnings) = match (&args.reports, &job) {
+        (Some(folder), _) if !folder.is_dir() => {
+            return Err(UsageError(format!("--reports: there is no folder {folder}")).into());
+        }
         (Some(folder), _) => (folder.clone(), Vec::new()),
         (None, Some(job)) if job.has_artifacts() => {
             let folder = work.path().join("artifacts");
@@ -249,7 +252,7 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             console::print(workflow_command::annotation_line(mark));
         }
     }
-    if job.is_default_branch() && !conclusion.verdict.has_loss() {
+    if job.may_leave_history() && !conclusion.verdict.has_loss() {
         tell(job.upload_history(view.suite, &args.output).await);
     }
 }

@@ -65,6 +65,14 @@ pub(crate) fn check_shard(plan: &Plan, shard: Shard) -> Result<(), UsageError> {
 /// # Errors
 /// No CI names one: the user's to mend.
 pub(crate) fn shard_of_ci(plan: &Plan) -> anyhow::Result<Shard> {
+    shard_of_job(Some(plan.total()))
+}
+
+/// As [`shard_of_ci`]; `total` is for a CI that tells none.
+///
+/// # Errors
+/// No CI names a shard, or none how many there are: the user's to mend.
+pub(crate) fn shard_of_job(total: Option<u16>) -> anyhow::Result<Shard> {
     const VARIABLES: [(&str, Option<&str>, u16); 4] = [
         ("CI_NODE_INDEX", Some("CI_NODE_TOTAL"), 0),
         ("CIRCLE_NODE_INDEX", Some("CIRCLE_NODE_TOTAL"), 1),
@@ -76,9 +84,13 @@ pub(crate) fn shard_of_ci(plan: &Plan) -> anyhow::Result<Shard> {
         ("JOB_COMPLETION_INDEX", None, 1),
     ];
     let number = |name: &str| std::env::var(name).ok()?.parse::<u16>().ok();
-    for (index, total, base) in VARIABLES {
+    for (index, told, base) in VARIABLES {
         if let Some(found) = number(index) {
-            let total = total.and_then(number).unwrap_or(plan.total());
+            let total = told.and_then(number).or(total).ok_or_else(|| {
+                UsageError(format!(
+                    "{index} tells the shard and nothing how many there are: use --shard, such as --shard 1/4"
+                ))
+            })?;
             let shard = Shard::new(found.saturating_add(base), total);
             return shard.map_err(|error| UsageError(format!("{index}: {error}")).into());
         }

@@ -1,7 +1,12 @@
 //! From files and what is known about them to a plan. Pure: no disk, no clock, no chance.
 
+pub(crate) mod bundle;
 pub(crate) mod estimate;
+pub(crate) mod import;
+pub(crate) mod names;
 pub(crate) mod partition;
 pub(crate) mod plan;
+pub(crate) mod sequence;
+pub(crate) mod shard_count;
 
-pub(crate) use plan::{PlanRequest, PlannedFile, plan};
+pub(crate) use plan::{PlanRequest, plan};

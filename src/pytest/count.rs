@@ -6,6 +6,7 @@
 //! list. It reads any bytes, once, and never fails.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::fnmatch::Pattern;
 use super::source_lines::{Line, logical_lines};
@@ -15,6 +16,9 @@ const GUESSED_PARAMETERS: usize = 3;
 
 /// No file counts more, so that sums stay sums.
 const MAX_TESTS: usize = 1_000_000;
+
+/// No more functions of a file are named; what inheritance could make of a hostile source has no end.
+const MAX_NAMED: usize = 20_000;
 
 /// Brackets around a list of parameters that are looked through.
 const MAX_NESTING: u8 = 4;
@@ -53,11 +57,21 @@ pub(crate) struct Counter {
 }
 
 /// What a source holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) tests: usize,
     /// Docstrings with examples.
     pub(crate) doctests: usize,
+    /// The test functions in the order of the source.
+    pub(crate) functions: Vec<Function>,
+}
+
+/// A test function with all its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Function {
+    /// With its classes: `TestX::test_y`.
+    pub(crate) name: String,
+    pub(crate) tests: usize,
 }
 
 impl Counter {
@@ -69,6 +83,7 @@ impl Counter {
             classes: HashMap::new(),
             lists: HashMap::new(),
             doctests: 0,
+            named: 0,
         };
         logical_lines(source, |line| reading.line(&line));
         reading.finish()
@@ -85,15 +100,26 @@ struct Reading<'a> {
     /// Lengths of the module's lists, by name.
     lists: HashMap<Vec<u8>, usize>,
     doctests: usize,
+    /// How many functions were listed, those of inheriting classes again.
+    named: usize,
 }
 
 struct Scope {
     indent: usize,
     kind: Kind,
     /// Tests by name: a later definition takes the place of an earlier one.
-    tests: HashMap<String, usize>,
+    tests: HashMap<String, Tests>,
     /// `__test__ = False`
     switched_off: bool,
+}
+
+/// What a name stands for: a function, or a class.
+struct Tests {
+    /// In the order of definition.
+    at: usize,
+    count: usize,
+    /// Of a class; named without it.
+    functions: Option<Rc<[Function]>>,
 }
 
 enum Kind {
@@ -110,10 +136,11 @@ enum Kind {
 }
 
 /// A class as far as its subclasses need it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Class {
     /// Its own and those it inherits.
     tests: usize,
+    functions: Rc<[Function]>,
     unittest: bool,
     has_init: bool,
 }
@@ -148,7 +175,38 @@ impl Scope {
         }
         self.tests
             .values()
-            .fold(0, |sum, tests| MAX_TESTS.min(sum + tests))
+            .fold(0, |sum, tests| MAX_TESTS.min(sum + tests.count))
+    }
+
+    fn insert(&mut self, name: String, count: usize, functions: Option<Rc<[Function]>>) {
+        let at = self.tests.len();
+        let tests = Tests {
+            at,
+            count,
+            functions,
+        };
+        self.tests.insert(name, tests);
+    }
+
+    /// Those of the classes in it included.
+    fn functions(&self) -> Vec<Function> {
+        let mut tests: Vec<_> = self.tests.iter().collect();
+        tests.sort_by_key(|(name, tests)| (tests.at, *name));
+        let named = |(name, tests): (&String, &Tests)| match &tests.functions {
+            None => vec![Function {
+                name: name.clone(),
+                tests: tests.count,
+            }],
+            Some(functions) => functions
+                .iter()
+                .map(|function| Function {
+                    name: format!("{name}::{}", function.name),
+                    tests: function.tests,
+                })
+                .collect(),
+        };
+        let all = tests.into_iter().filter(|_| !self.switched_off);
+        all.flat_map(named).collect()
     }
 }
 
@@ -222,7 +280,7 @@ impl Reading<'_> {
             }
         };
         if is_test && !decorators.fixture {
-            scope.tests.insert(name.into_owned(), decorators.factor);
+            scope.insert(name.into_owned(), decorators.factor, None);
         } else {
             scope.tests.remove(name.as_ref());
         }
@@ -241,6 +299,11 @@ impl Reading<'_> {
             match self.classes.get(last.as_ref()) {
                 Some(known) => {
                     class.tests = MAX_TESTS.min(class.tests + known.tests);
+                    class.functions = without_repetition(&class.functions, &known.functions);
+                    self.named += class.functions.len();
+                    if self.named > MAX_NAMED {
+                        class.functions = Rc::default();
+                    }
                     class.unittest |= known.unittest;
                     class.has_init |= known.has_init;
                 }
@@ -323,6 +386,7 @@ impl Reading<'_> {
             return;
         };
         let total = scope.total();
+        let own = scope.functions();
         let Kind::Class {
             name,
             mut class,
@@ -332,20 +396,30 @@ impl Reading<'_> {
         else {
             return;
         };
+        self.named += own.len();
+        class.functions = if scope.switched_off || self.named > MAX_NAMED {
+            Rc::default()
+        } else {
+            without_repetition(&class.functions, &own)
+        };
         class.tests = if scope.switched_off {
             0
         } else {
             MAX_TESTS.min(class.tests + total)
         };
-        self.classes.insert(name.clone(), class);
+        self.classes.insert(name.clone(), class.clone());
         let collected = class.unittest || named_as_test && !class.has_init;
         let Some(parent) = self.scopes.last_mut() else {
             return;
         };
         if collected && !matches!(parent.kind, Kind::Function) {
-            parent
-                .tests
-                .insert(name, MAX_TESTS.min(class.tests * factor));
+            let repeated = |function: &Function| Function {
+                name: function.name.clone(),
+                tests: MAX_TESTS.min(function.tests * factor),
+            };
+            let functions = class.functions.iter().map(repeated).collect();
+            let count = MAX_TESTS.min(class.tests * factor);
+            parent.insert(name, count, Some(functions));
         }
     }
 
@@ -353,12 +427,32 @@ impl Reading<'_> {
         while self.scopes.len() > 1 {
             self.close();
         }
-        let tests = self.scopes.first().map_or(0, Scope::total);
+        let module = self.scopes.first();
+        let mut functions = module.map_or_else(Vec::new, Scope::functions);
+        if functions.len() > MAX_NAMED {
+            functions.clear();
+        }
         Counted {
-            tests,
+            tests: module.map_or(0, Scope::total),
             doctests: self.doctests,
+            functions,
         }
     }
+}
+
+/// Of two with one name the later one counts, in the place of the earlier.
+fn without_repetition(earlier: &[Function], later: &[Function]) -> Rc<[Function]> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut functions: Vec<Function> = Vec::new();
+    for function in earlier.iter().chain(later) {
+        if let Some(place) = places.get(function.name.as_str()) {
+            functions[*place] = function.clone();
+        } else {
+            places.insert(&function.name, functions.len());
+            functions.push(function.clone());
+        }
+    }
+    functions.into()
 }
 
 /// What follows a keyword.
@@ -571,6 +665,38 @@ class MySuite:
     def check_d(self): pass
 ";
         assert_eq!(counter.count(source).tests, 3);
+    }
+
+    #[test]
+    fn names_functions_in_their_order_and_with_what_classes_inherit() {
+        let source = "
+def test_b(): pass
+class Base:
+    def test_x(self): pass
+    def test_y(self): pass
+@parametrize('a', [1, 2])
+class TestZ(Base):
+    def test_y(self): pass
+    class TestIn:
+        @parametrize('a', [1, 2, 3])
+        def test_deep(self): pass
+    def test_a(self): pass
+def test_a(): pass
+";
+        let counted = counter().count(source.as_bytes());
+        let functions = counted.functions.iter();
+        let named: Vec<_> = functions.map(|it| (it.name.as_str(), it.tests)).collect();
+        assert_eq!(
+            named,
+            [
+                ("test_b", 1),
+                ("TestZ::test_x", 2),
+                ("TestZ::test_y", 2),
+                ("TestZ::TestIn::test_deep", 6),
+                ("TestZ::test_a", 2),
+                ("test_a", 1),
+            ]
+        );
     }
 
     #[test]

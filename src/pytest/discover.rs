@@ -11,10 +11,11 @@ use std::io::Read as _;
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::count::{Counter, Names};
+use super::count::{Counter, Function, Names};
 use super::fnmatch::{PathPattern, Pattern, glob};
 use super::selection::{Selection, absolute, file_of};
 use super::settings::Settings;
+use super::ties::Ties;
 
 /// Of a source only so much is read to weigh it.
 const MAX_SOURCE_BYTES: u64 = 8 << 20;
@@ -35,7 +36,10 @@ pub(crate) struct TestFile {
     /// Relative to the folder of the search, with `/`; absolute outside of it.
     pub(crate) path: String,
     /// Tests it seems to hold, perhaps none.
-    pub(crate) functions: usize,
+    pub(crate) tests: usize,
+    /// Its test functions as far as its source names them, in order.
+    pub(crate) functions: Vec<Function>,
+    pub(crate) ties: Ties,
 }
 
 /// Finds what `pytest ARGUMENTS…` would collect if it were started in `root`, with the
@@ -383,30 +387,32 @@ impl Search<'_> {
     }
 
     fn weighed(&self, path: &Utf8Path) -> TestFile {
-        let functions = match source(path) {
-            None => 1,
-            Some(_) if path.extension() != Some("py") => 1,
-            Some(source) => {
-                let is_module = self.initial.contains(path)
-                    || self
-                        .rules
-                        .python_files
-                        .iter()
-                        .any(|pattern| pattern.matches(path));
-                let counted = self.rules.counter.count(&source);
-                let tests = if is_module { counted.tests } else { 0 };
-                tests
-                    + if self.rules.doctest_modules {
-                        counted.doctests
-                    } else {
-                        0
-                    }
-            }
-        };
-        TestFile {
+        let mut file = TestFile {
             path: self.shown(path),
-            functions,
+            tests: 1,
+            functions: Vec::new(),
+            ties: Ties::default(),
+        };
+        let Some(source) = source(path).filter(|_| path.extension() == Some("py")) else {
+            return file;
+        };
+        let is_module = self.initial.contains(path)
+            || self
+                .rules
+                .python_files
+                .iter()
+                .any(|pattern| pattern.matches(path));
+        let counted = self.rules.counter.count(&source);
+        file.tests = 0;
+        if is_module {
+            file.tests = counted.tests;
+            file.functions = counted.functions;
+            file.ties = Ties::of(&source);
         }
+        if self.rules.doctest_modules {
+            file.tests += counted.doctests;
+        }
+        file
     }
 
     /// Relative to the root where it lies below it, else absolute: as the plugin names files.

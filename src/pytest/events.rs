@@ -55,6 +55,9 @@ pub(crate) enum Event {
         /// Keys of `plan.tests` of this shard that matched nothing.
         #[serde(default)]
         missing: Vec<String>,
+        /// What importing and collecting each file took, in that order.
+        #[serde(default)]
+        imports: Vec<(String, f64)>,
     },
     Start {
         id: String,
@@ -75,6 +78,9 @@ pub(crate) enum Event {
         /// The node it was set up for.
         node: String,
         seconds: f64,
+        /// The test in whose setup it happened.
+        #[serde(default)]
+        test: String,
     },
     InternalError {
         text: String,
@@ -99,6 +105,10 @@ pub(crate) struct Item {
     /// Where its function is defined, which may be another file.
     pub(crate) path: Option<String>,
     pub(crate) line: Option<u32>,
+    /// Names shared by tests that have to stay together: `g:` all over the suite, `m:` in one file,
+    /// `c:` in one class.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
 }
 
 /// One report of pytest on one part of one test.
@@ -123,6 +133,9 @@ pub(crate) struct PhaseEvent {
     pub(crate) out: String,
     #[serde(default)]
     pub(crate) err: String,
+    /// What the test recorded about itself by now.
+    #[serde(default)]
+    pub(crate) properties: Vec<(String, String)>,
     /// The description of the subtest the report is about.
     pub(crate) subtest: Option<String>,
     #[serde(default)]

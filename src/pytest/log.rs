@@ -7,6 +7,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::events::{self, Event, Item, PhaseEvent, PhaseOutcome};
+use super::lessons::{Lessons, Teacher};
 use crate::model::node_id::NodeId;
 use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
 
@@ -26,8 +27,8 @@ pub(crate) struct ShardLog {
     pub(crate) interruptions: Vec<String>,
     /// Lines that could not be read, such as the last one of a killed process.
     pub(crate) unreadable_lines: usize,
-    /// Shared fixtures as they were set up.
-    pub(crate) fixtures: Vec<Fixture>,
+    /// What a plan can learn from it.
+    pub(crate) lessons: Lessons,
     /// The largest `--cov-fail-under` that a session was asked for, in percent.
     pub(crate) coverage_fail_under: Option<f64>,
 }
@@ -71,14 +72,6 @@ impl CollectError {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Fixture {
-    pub(crate) scope: String,
-    pub(crate) name: String,
-    pub(crate) node: String,
-    pub(crate) seconds: f64,
-}
-
 impl ShardLog {
     pub(crate) fn read(input: impl BufRead) -> std::io::Result<Self> {
         let mut reader = LogReader::default();
@@ -107,6 +100,7 @@ impl ShardLog {
 #[derive(Default)]
 struct LogReader {
     log: ShardLog,
+    teacher: Teacher,
     cases: Vec<RunningCase>,
     index: HashMap<String, usize>,
     items: BTreeMap<String, Item>,
@@ -157,6 +151,7 @@ fn duration(seconds: f64) -> Duration {
 
 impl LogReader {
     fn take(&mut self, event: Event) {
+        self.teacher.hear(&event);
         match event {
             Event::Session {
                 shard,
@@ -207,19 +202,6 @@ impl LogReader {
                 let case = self.case(&id);
                 case.done = true;
             }
-            Event::Fixture {
-                scope,
-                name,
-                node,
-                seconds,
-            } => {
-                self.log.fixtures.push(Fixture {
-                    scope,
-                    name,
-                    node,
-                    seconds,
-                });
-            }
             Event::InternalError { text } => self.log.internal_errors.push(text),
             Event::Interrupted { text } => self.log.interruptions.push(text),
             Event::End { exit, at } => {
@@ -227,7 +209,7 @@ impl LogReader {
                     session.end = Some((at, exit));
                 }
             }
-            Event::Unknown => {}
+            Event::Fixture { .. } | Event::Unknown => {}
         }
     }
 
@@ -296,6 +278,9 @@ impl LogReader {
             }
             (PhaseOutcome::Passed, _) => None,
         };
+        if !event.properties.is_empty() {
+            case.properties = event.properties;
+        }
         case.stdout.push_str(&event.out);
         case.stderr.push_str(&event.err);
         if let Some(kind) = kind {
@@ -314,6 +299,7 @@ impl LogReader {
     }
 
     fn finish(mut self) -> ShardLog {
+        self.log.lessons = self.teacher.finish();
         for RunningCase {
             mut case,
             done,

@@ -4,7 +4,7 @@ Loaded by PYTEST_PLUGINS. Does nothing unless PARALLEL_PYTEST_PLAN is set:
 
     PARALLEL_PYTEST_PLAN          plan.json
     PARALLEL_PYTEST_SHARD         which part of it to run, such as 3/6
-    PARALLEL_PYTEST_SHARD_DIR     where events.jsonl, junit.xml and coverage.json go
+    PARALLEL_PYTEST_SHARD_DIR     where events.jsonl, coverage.json and a junit.xml that was asked for go
     PARALLEL_PYTEST_ROOT          the folder the plan was made in
     PARALLEL_PYTEST_SIDE_BY_SIDE  1 if other shards run in the same working directory now
 
@@ -29,9 +29,13 @@ ENV = "PARALLEL_PYTEST_"
 SHARED_SCOPES = ("class", "module", "package", "session")
 # A fixture that is cheaper than this, in seconds, does not matter to a plan.
 FIXTURE_FLOOR = 0.001
+# Marks of tests that need each other.
+TIES = frozenset(("xdist_group", "dependency", "incremental"))
 # Bytes of UTF-8.
 TEXT_LIMIT = 64 << 10
 MESSAGE_LIMIT = 1 << 10
+# Of one test.
+PROPERTIES_LIMIT = 100
 NOWHERE = None, None
 HERE = os.path.abspath(__file__)
 # Coverage measures everything that is not installed, but nothing that has no real file.
@@ -398,8 +402,12 @@ class Reporter:
         self.tells_collection = not worker or bool(worker.get(NAME))
         self.began = log.now()
         self.ids = {}
+        self.imports = {}
         self.nested = []
+        self.running = ""
         self.again = None
+        # What passed says nothing before its test has finished, so it waits for that: one write for four.
+        self.passed = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self):
@@ -407,7 +415,11 @@ class Reporter:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector):
+        began = self.log.now()
         outcome = yield
+        if is_imported(collector):
+            file = self.paths.file(collector.path)
+            self.imports[file] = self.imports.get(file, 0.0) + self.log.now() - began
         if outcome.excinfo is None:
             report = outcome.get_result()
             excinfo = getattr(getattr(report, "call", None), "excinfo", None)
@@ -434,14 +446,16 @@ class Reporter:
         items = []
         for item in session.items:
             path, line = self.paths.definition(item)
-            items.append(
-                {
-                    "id": self.id_of(item.nodeid),
-                    "file": valid(getattr(item, "parallel_pytest_file", path)),
-                    "path": valid(path),
-                    "line": line,
-                }
-            )
+            told = {
+                "id": self.id_of(item.nodeid),
+                "file": valid(getattr(item, "parallel_pytest_file", path)),
+                "path": valid(path),
+                "line": line,
+            }
+            groups = groups_of(item)
+            if groups:
+                told["groups"] = groups
+            items.append(told)
         now = self.log.now()
         self.log.write(
             {
@@ -451,6 +465,7 @@ class Reporter:
                 "items": items,
                 "other": self.selection.other,
                 "missing": self.selection.missing(),
+                "imports": [[valid(file), round(took, 6)] for file, took in self.imports.items()],
             }
         )
 
@@ -460,6 +475,7 @@ class Reporter:
     # The lines that every test writes are put together by hand: that is three times as fast.
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid):
+        self.running = nodeid
         if nodeid == self.again:
             return
         self.log.append(
@@ -471,9 +487,14 @@ class Reporter:
     def pytest_runtest_logfinish(self, nodeid):
         if nodeid == self.again:
             return
-        self.log.append(
+        self.passed.append(
             '{"e":"finish","id":%s,"at":%.6f}' % (quote(self.id_of(nodeid)), self.log.now())
         )
+        self.tell()
+
+    def tell(self):
+        self.log.append("\n".join(self.passed))
+        self.passed = []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -497,8 +518,13 @@ class Reporter:
         )
         details = self.details(report, place)
         # Some versions of rerunfailures begin and end each attempt: for us it is one test.
-        self.again = report.nodeid if report.outcome == "rerun" else None
-        self.log.append(line + ("," + self.log.encode(details)[1:] if details else "}"))
+        if report.outcome == "rerun":
+            self.again = report.nodeid
+        elif report.when != "teardown":
+            self.again = None
+        self.passed.append(line + ("," + self.log.encode(details)[1:] if details else "}"))
+        if details:
+            self.tell()
 
     def details(self, report, place):
         """What there is to say beyond that and when something passed."""
@@ -511,6 +537,11 @@ class Reporter:
             details["subtest"] = clip(subtest_description(report.context), MESSAGE_LIMIT, 1.0)
         if report.longrepr is not None:
             self.tell_why(details, report, place)
+        if report.when == "teardown" and report.user_properties:
+            details["properties"] = [
+                [clip(str(part), MESSAGE_LIMIT, 1.0) for part in pair]
+                for pair in report.user_properties[:PROPERTIES_LIMIT]
+            ]
         if outcome_of(report) in ("failed", "rerun"):
             details["out"] = clip(report.capstdout, TEXT_LIMIT, 0.0)
             error = report.capstderr
@@ -555,8 +586,33 @@ class Reporter:
                     "name": valid(fixturedef.argname),
                     "node": self.id_of(request.node.nodeid),
                     "seconds": round(own, 6),
+                    "test": self.id_of(self.running),
                 }
             )
+
+
+def is_imported(collector):
+    """A test file, and not one whose tests other shards run."""
+    return isinstance(collector, pytest.File) and not isinstance(
+        collector, (pytest.Package, Elsewhere)
+    )
+
+
+def groups_of(item):
+    """Names that tests share which have to run in one process: `g:` for the whole suite, `m:` for
+    the file, `c:` for the class."""
+    groups = []
+    for mark in item.iter_markers():
+        if mark.name not in TIES:
+            continue
+        if mark.name == "xdist_group":
+            groups.append("g:%s" % (mark.args[0] if mark.args else mark.kwargs.get("name", "default")))
+        elif mark.name == "incremental":
+            groups.append("c:incremental")
+        else:
+            wide = mark.kwargs.get("scope") in ("session", "package")
+            groups.append("g:dependency" if wide else "m:dependency")
+    return sorted(set(map(valid, groups)))
 
 
 def outcome_of(report):
@@ -616,11 +672,11 @@ class Controller:
         log.write(event, after_others=True)
 
     def direct_junit(self, side_by_side):
-        """The file pytest will write; None if it will not write any, or to the right place."""
+        """The file pytest was asked to write; None if it was not, or if that is ours now."""
         option = self.config.option
-        if not self.config.pluginmanager.hasplugin("junitxml"):
+        if not self.config.pluginmanager.hasplugin("junitxml") or not option.xmlpath:
             return None
-        if option.xmlpath and not side_by_side:
+        if not side_by_side:
             path = os.path.expanduser(os.path.expandvars(option.xmlpath))
             return os.path.normpath(os.path.abspath(path))
         option.xmlpath = os.path.join(self.folder, "junit.xml")

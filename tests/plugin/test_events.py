@@ -256,8 +256,62 @@ def test_tells_what_shared_fixtures_cost(any_project):
     (scope, _, node), setup_class = told.popitem()
     assert (scope, node, told) == ("class", "tests/test_a.py::TestIt", {})
     assert session >= 0.2 and 0.05 <= module < session and setup_class >= 0.03
+    assert {event["test"] for event in result.of("fixture")} == {"tests/test_a.py::TestIt::test_one"}
     setups = [event["seconds"] for event in result.of("phase", when="setup")]
     assert setups[0] > 0.3 > setups[1] > 0.05
+
+
+def test_tells_what_importing_each_file_took(any_project):
+    slow = "import time\n\ntime.sleep(0.2)\n\ndef test_it():\n    pass\n"
+    files = {"a/test_slow.py": slow, "test_fast.py": "def test_it():\n    pass\n", "test_not_ours.py": slow}
+    any_project.write(files)
+    any_project.plan(2, {"a/test_slow.py": "1/2", "test_fast.py": "1/2", "test_not_ours.py": "2/2"})
+    for arguments in ((), tuple(files)):
+        imports = dict(any_project.run("1/2", *arguments).one("items")["imports"])
+        assert set(imports) == {"a/test_slow.py", "test_fast.py"}
+        assert imports["a/test_slow.py"] >= 0.2 > imports["test_fast.py"]
+
+
+def test_tells_what_ties_tests_together(any_project):
+    any_project.write(
+        {
+            "pytest.ini": "[pytest]\nmarkers =\n    xdist_group\n    dependency\n    incremental\n",
+            "test_a.py": """
+                import pytest
+
+                @pytest.mark.xdist_group("db")
+                @pytest.mark.slow_is_none_of_them
+                def test_group():
+                    pass
+
+                @pytest.mark.xdist_group(name="cache")
+                class TestGroup:
+                    @pytest.mark.incremental
+                    def test_in(self):
+                        pass
+
+                @pytest.mark.dependency()
+                def test_first():
+                    pass
+
+                @pytest.mark.dependency(depends=["x"], scope="session")
+                def test_wide():
+                    pass
+
+                def test_free():
+                    pass
+            """,
+        }
+    )
+    any_project.plan(1)
+    items = any_project.run("1/1").one("items")["items"]
+    assert {item["id"].split("::")[-1]: item.get("groups") for item in items} == {
+        "test_group": ["g:db"],
+        "test_in": ["c:incremental", "g:cache"],
+        "test_first": ["m:dependency"],
+        "test_wide": ["g:dependency"],
+        "test_free": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -449,7 +503,7 @@ def test_every_attempt_of_a_rerun_is_told(any_project):
     assert [event["outcome"] for event in flaky] == ["rerun", "rerun", "passed"]
     assert flaky[0]["line"] == 8 and flaky[0]["out"] == "try 1\n"
     assert sorted(result.ids) == sorted(event["id"] for event in result.of("start"))
-    assert len(set(result.ids)) == 3
+    assert len(result.ids) == 3
     hopeless = result.of("phase", id="test_a.py::test_hopeless", when="call")
     assert [event["outcome"] for event in hopeless] == ["rerun", "rerun", "failed"]
 
@@ -500,3 +554,19 @@ def test_a_full_disk_is_said_once_and_fails_no_test(project):
     result = project.run("1/1", command=["sh", "-c", "ulimit -f 0; " + " ".join(pytest_command)])
     assert result.exit == 0 and result.events == []
     assert result.err.count("cannot write") == 1, result.err
+
+
+def test_what_a_test_records_about_itself_is_told_when_it_ends(any_project):
+    any_project.write(
+        {
+            "test_a.py": """
+                def test_it(record_property):
+                    record_property("ticket", 42)
+                    record_property("note", "<&>\\n")
+            """
+        }
+    )
+    any_project.plan(1)
+    result = any_project.run("1/1")
+    told = {event["when"]: event.get("properties") for event in result.of("phase")}
+    assert told == {"setup": None, "call": None, "teardown": [["ticket", "42"], ["note", "<&>\n"]]}
