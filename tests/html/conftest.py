@@ -1,5 +1,6 @@
 """A report of a real run, open in a real browser."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -88,3 +89,73 @@ def open_page(browser, report):
     yield opened
     for page in pages:
         page.close()
+
+
+def publish(folder, *options, cwd):
+    done = subprocess.run([BINARY, "publish", "--reports", folder, *options], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env={name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")})
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="session")
+def compared(report):
+    """The same run once more, beside a baseline in which one failing test passed, one passing test failed, one was skipped no more,
+    one had another name, and one was there."""
+    result = json.loads((report.parent / "result.json").read_text())
+    tests = {test["id"]: test for test in result["tests"]}
+    for test, outcome in ((tests["red/test_red.py::test_a_comparison_fails"], "passed"),
+                          (next(test for test in tests.values() if test["outcome"] == "passed"), "failed"),
+                          (next(test for test in tests.values() if test["outcome"] == "skipped"), "passed")):
+        test["outcome"] = outcome
+    tests["red/test_red.py::test_its_setup_fails"]["id"] = "red/test_red.py::test_its_set_up_fails"
+    result["tests"].append({**result["tests"][0], "id": "red/test_gone.py::test_that_was_there"})
+    result["commit"] = "fedcba9876543210"
+    result["coverage"]["covered"] -= 20
+    base = report.parent.parent / "baseline.json"
+    base.write_text(json.dumps(result))
+    suite = report.parent.parent / "suite"
+    output = report.parent.parent / "compared"
+    status, said = publish(suite / ".parallel-pytest", "--output", output, "--baseline", base, "--fail-on", "regressions", cwd=suite)
+    assert status == 1, said
+    return output / "report.html"
+
+
+TESTS, FILES, LINES = 50_000, 2_000, 120
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory):
+    """A run of 50,000 tests and 2,000 files, made from the log of a run of one test."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "test_one.py").write_text("def test_one():\n    assert False, 'seven is not eight'\n")
+    path = f"{PYTHON}:{os.environ['PATH']}"
+    command = [BINARY, "local", "--shards", "1", "--", "pytest", "-p", "no:cacheprovider", "-p", "no:django"]
+    subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, stdout=subprocess.DEVNULL)
+    shard = folder / ".parallel-pytest/shard-1-of-1"
+    log = [json.loads(line) for line in (shard / "events.jsonl").read_text().splitlines()]
+    session, items, *events, end = log
+    names = [f"tests/area_{n // 2000}/test_module_{n // 40}.py::TestCase{n // 10}::test_it_does_what_it_says[{n}-value]" for n in range(TESTS)]
+    items["items"] = [{**items["items"][0], "id": name, "file": name.split("::")[0], "path": name.split("::")[0]} for name in names]
+    with open(shard / "events.jsonl", "w") as out:
+        for event in (session, items):
+            print(json.dumps(event), file=out)
+        for n, name in enumerate(names):
+            for event in events:
+                if event["e"] == "phase" and event["when"] == "call":
+                    event = {**event, "seconds": n % 977 / 100} if n % 50 == 0 else {**EMPTY, "seconds": n % 977 / 1000, "at": event["at"]}
+                print(json.dumps({**event, "id": name}), file=out)
+        print(json.dumps(end), file=out)
+    files = {}
+    for n in range(FILES):
+        source = folder / f"src/package_{n // 20}/module_{n}.py"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text("".join(f"value_{n}_{line} = function_{line * 7 % 13}(value_{line})\n" for line in range(LINES)))
+        lines = list(range(1, LINES + 1))
+        files[str(source.relative_to(folder))] = {"executed_lines": lines[: LINES - n % 50], "missing_lines": lines[LINES - n % 50 :], "excluded_lines": [], "summary": {}}
+    (shard / "coverage.json").write_text(json.dumps({"meta": {"format": 3, "version": "7.17.3", "branch_coverage": False}, "files": files}))
+    status, said = publish(folder / ".parallel-pytest", "--output", folder / "report", cwd=folder)
+    assert status == 1, said[-2000:]
+    return folder / "report/report.html"
+
+
+EMPTY = {"e": "phase", "when": "call", "outcome": "passed"}

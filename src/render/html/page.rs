@@ -15,7 +15,16 @@ use super::safe_json::safe_json;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// One script in parts; each uses those before it.
+const SCRIPT: &str = concat!(
+    include_str!("script/elements.js"),
+    include_str!("script/data.js"),
+    include_str!("script/list.js"),
+    include_str!("script/address.js"),
+    include_str!("script/tests.js"),
+    include_str!("script/coverage.js"),
+    include_str!("script/page.js"),
+);
 
 /// The whole page, below 20 MB; `sources` has the files that were measured.
 ///
