@@ -13,6 +13,7 @@ use super::compose;
 use super::conclude;
 use super::console;
 use super::history::{self, HistoryArgs};
+use super::judge::JudgeArgs;
 use super::plan::{self, shard_count};
 use super::progress;
 use super::report_folder;
@@ -53,6 +54,9 @@ pub(crate) struct LocalArgs {
     /// Show what the shards print, each line with its shard in front
     #[arg(long)]
     pub(crate) show_output: bool,
+
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
 
     #[command(flatten)]
     pub(crate) work: WorkArgs,
@@ -139,6 +143,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let found = workspace::find_shards(work.path())?;
     let prefix = conclude::prefix_in_repository(&root);
     let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history, &prefix)?;
+    let conclusion = args.judge.judge(conclusion);
     let history = conclusion.history.to_bytes();
     workspace::write_atomic(&work.path().join(HISTORY_FILE), &history)?;
     let view = conclusion.view(None, Links::default());
