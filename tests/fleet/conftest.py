@@ -1,3 +1,7 @@
+import fcntl
+import os
+from pathlib import Path
+
 import fleets
 import pytest
 
@@ -5,11 +9,25 @@ import pytest
 collect_ignore = ["example"]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "all_networks: takes all networks that the engine has addresses for")
+
+
 @pytest.fixture(scope="session")
 def engine():
     engine = fleets.Engine()
     yield engine
     engine.stop()
+
+
+@pytest.fixture(autouse=True)
+def room_for_networks(request):
+    """An engine has addresses for 30 networks. The test that takes them all waits until no other run of these tests needs one."""
+    cache = Path(os.environ.get("PARALLEL_PYTEST_CACHE") or Path.home() / ".cache/parallel-pytest-tests")
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "networks.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if "all_networks" in request.keywords else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture

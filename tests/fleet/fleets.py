@@ -298,7 +298,8 @@ class Project:
                 for kind in ("network", "volume"):
                     if ids := docker(kind, "ls", "-q", "--filter", f"label={label}").split():
                         docker(kind, "rm", *ids, check=False)
-        docker("image", "rm", f"parallel-pytest-test/built-{self.name}", check=False)
+        if images := docker("image", "ls", "-aq", "--filter", f"label={LABEL}={self.name}").split():
+            docker("image", "rm", "--force", *set(images), check=False)
 
 
 class Shop(Project):

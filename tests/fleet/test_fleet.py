@@ -176,7 +176,8 @@ ENTRYPOINT = '#!/bin/sh\nexport SET_BY_ENTRYPOINT=yes\nexec "$@"\n'
 @pytest.fixture
 def built(project):
     test = "import os, of_the_image\n\ndef test_entrypoint():\n    assert os.environ['SET_BY_ENTRYPOINT'] == 'yes'\n"
-    project.write(Dockerfile=BUILT, test_a=test, test_b=test)
+    # By its label it is found when another one has taken its name.
+    project.write(Dockerfile=BUILT + f"    LABEL {fleets.LABEL}={project.name}\n", test_a=test, test_b=test)
     (project.folder / "entrypoint.sh").write_text(ENTRYPOINT)
     return project.compose({"build": "."})
 
@@ -239,9 +240,10 @@ def test_a_slow_database_is_waited_for_by_the_port_of_its_image(project):
 
 
 def test_a_slow_service_is_waited_for_by_the_port_that_was_named(project):
+    """The app says nothing about it: no image EXPOSE, no depends_on."""
     late = {"image": APP, "command": ["sh", "-c", "sleep 2; exec python3 -m http.server 8000"]}
     test = CONNECTS.format("web", 8000)
-    project.compose({}, web=late).write(test_a=test, test_b=test)
+    project.compose({"depends_on": []}, web=late).write(test_a=test, test_b=test)
     assert project.local(flags=("--wait-for", "web:8000")) == GREEN, project.output
 
 

@@ -82,6 +82,15 @@ def test_a_database_that_never_accepts(project, sidecar):
     project.line_with("not today")
 
 
+def test_what_finished_before_an_environment_failed_counts_and_the_rest_is_lost(project):
+    """One shard has its tests done while the other one's database is still not there."""
+    late = {"image": APP, "command": ["sh", "-c", "mkdir /code/first || exec sleep 600; exec python3 -m http.server 5432"], "volumes": [".:/code"]}
+    project.compose({}, db=late).write(test_a=QUICK, test_b=QUICK)
+    assert project.local(flags=("--wait-timeout", "5s", "--wait-for", "db:5432")) == LOST, project.output
+    assert sorted(project.outcomes.values()) == ["passed"] or sorted(project.outcomes.values()) == ["lost", "passed"]
+    project.line_with("db", "5")
+
+
 def test_a_sidecar_that_ends_before_it_was_ready(project):
     ends = {"image": POSTGRES, "entrypoint": ["sh", "-c", "echo no room on the disk; exit 41"]}
     project.compose({}, db=ends).write(test_a=QUICK, test_b=QUICK)
@@ -219,6 +228,7 @@ def fill_the_networks(name):
     return made
 
 
+@pytest.mark.all_networks
 def test_an_address_pool_with_room_for_one_network(project):
     project.write(test_a=QUICK, test_b=QUICK).compose()
     made = fill_the_networks(f"full-{project.name}")
