@@ -23,6 +23,7 @@ use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
+use crate::planner::bundle::KeepTogether;
 use crate::pytest::plugin::Company;
 use crate::pytest::selection;
 use crate::render::terminal;
@@ -46,6 +47,10 @@ pub(crate) struct LocalArgs {
     /// Folder for the merged report
     #[arg(long, value_name = "DIR", default_value = "report")]
     pub(crate) output: Utf8PathBuf,
+
+    /// What must not be cut: `class`, `file`, or a pattern of files that stay in one shard
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) keep_together: Vec<KeepTogether>,
 
     /// How many shards run at once [default: all]
     #[arg(long, value_name = "N")]
@@ -79,7 +84,8 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let total = args.shards.unwrap_or(processors);
     let known = history::of_disk(&args.history, &args.work, &work);
     let history = known.history.clone();
-    let plan = plan::make(&args.work.suite, total, &arguments, known)?;
+    let kept = &args.keep_together;
+    let plan = plan::make(&args.work.suite, total, kept, &arguments, known)?;
     let plan_file = args.work.plan_path(&work);
     let root = plan::current_dir()?;
     let company = if total == 1 {

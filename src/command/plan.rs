@@ -170,11 +170,17 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
 ///
 /// # Errors
 /// A broken configuration of pytest.
-pub(crate) fn make(suite: &str, total: u16, arguments: &[String], known: Known) -> Result<Plan> {
+pub(crate) fn make(
+    suite: &str,
+    total: u16,
+    keep_together: &[KeepTogether],
+    arguments: &[String],
+    known: Known,
+) -> Result<Plan> {
     let order = Order {
         suite,
         shards: ShardCount::Exactly(total),
-        keep_together: &[],
+        keep_together,
         arguments,
     };
     Ok(order.plan(known)?.plan)

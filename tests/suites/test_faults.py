@@ -43,6 +43,8 @@ class Project:
                 "--shards",
                 str(shards),
                 *folders,
+                "--keep-together",
+                "file",
                 *flags,
                 "--",
                 *(command or ("pytest",)),
