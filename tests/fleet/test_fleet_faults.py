@@ -13,19 +13,15 @@ from fleets import APP, INTERRUPTED, LOST, OUTSIDE, POSTGRES, REDIS, TERMINATED,
 QUICK = "def test_quick():\n    pass\n"
 # A cancelled job of GitHub has 7.5 s from SIGINT to SIGTERM and 2.5 s more.
 ALLOWED = 10
-# The first test of the file ends, the second one says so and then waits for what the fault does to it.
+# The first step ends, the second one says so and then waits for what the fault does to it. One function, so that one shard has it.
 MID_TEST = """
-    import socket, time
+    import socket, time, pytest
 
-    def test_first():
-        pass
-
-    def test_running():
-        open('/code/started', 'w').write(socket.gethostname())
-        {what}
-
-    def test_never_started():
-        pass
+    @pytest.mark.parametrize("step", ["first", "running", "never"])
+    def test_it(step):
+        if step == "running":
+            open('/code/started', 'w').write(socket.gethostname())
+            {what}
 """
 SLEEPS = MID_TEST.format(what="time.sleep(600)")
 NEVER = {"image": REDIS, "command": ["sh", "-c", "echo not today; exec sleep 600"]}
@@ -53,9 +49,9 @@ def wait_for_mid_test(project, process):
 def assert_first_and_other_are_kept(project):
     assert project.result["verdict"] == "red"
     assert project.outcomes == {
-        "test_ends.py::test_first": "passed",
-        "test_ends.py::test_running": "lost",
-        "test_ends.py::test_never_started": "lost",
+        "test_ends.py::test_it[first]": "passed",
+        "test_ends.py::test_it[running]": "lost",
+        "test_ends.py::test_it[never]": "lost",
         "test_other.py::test_quick": "passed",
     }
 
@@ -167,7 +163,7 @@ def test_an_app_that_is_killed_by_its_memory_limit(project):
     assert project.local() == LOST, project.output
     assert_first_and_other_are_kept(project)
     project.line_with("memory")
-    project.line_with("test_ends.py::test_running")
+    project.line_with("test_ends.py::test_it[running]")
 
 
 def test_an_app_that_is_removed_by_somebody_else(mid_test):
@@ -285,7 +281,7 @@ def test_a_signal(project, phase, number, status):
     assert ended in {status} | others, project.output
     assert seconds < ALLOWED
     if phase is in_a_test:
-        assert project.outcomes["test_ends.py::test_first"] == "passed"
+        assert project.outcomes["test_ends.py::test_it[first]"] == "passed"
         assert project.result["verdict"] == "red"
 
 
@@ -345,5 +341,5 @@ def test_one_shard_of_a_matrix_that_is_cancelled_as_github_does_it(project):
         process.wait(2.5)
     assert project.finish(process) == INTERRUPTED, project.output
     events = (project.shard_folder("1/1") / "events.jsonl").read_text()
-    assert "test_ends.py::test_first" in events
+    assert "test_ends.py::test_it[first]" in events
     assert json.loads((project.shard_folder("1/1") / "shard.json").read_text())["shard"] == "1/1"
