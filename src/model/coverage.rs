@@ -91,7 +91,7 @@ pub(crate) struct CoverageTotals {
     pub(crate) covered: usize,
     pub(crate) branches: usize,
     pub(crate) covered_branches: usize,
-    /// Missing arcs of lines that did run.
+    /// Missing arcs of lines that are not missing themselves.
     pub(crate) partial_branches: usize,
 }
 
@@ -170,7 +170,9 @@ impl FileCoverage {
     }
 
     pub(crate) fn totals(&self) -> CoverageTotals {
-        let ran = |arc: &&Arc| u32::try_from(arc.0).is_ok_and(|line| self.executed.contains(&line));
+        // A line that is no statement, as that of a function with nothing but a docstring, cannot be
+        // missing either.
+        let ran = |arc: &&Arc| u32::try_from(arc.0).is_ok_and(|line| !self.missing.contains(&line));
         CoverageTotals {
             statements: self.executed.len() + self.missing.len(),
             covered: self.executed.len(),

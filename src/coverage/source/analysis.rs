@@ -162,7 +162,7 @@ impl Source {
         };
         raw.executed()
             .lines()
-            .filter(|line| *line > self.lines.last() || !known(*line))
+            .filter(|line| *line > self.lines.last().max(1) || !known(*line))
             .count()
     }
 

@@ -202,7 +202,8 @@ impl Walk<'_> {
         for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
             self.add(handler, scope);
             let handled = self.body(&handler.body, scope);
-            end.falls_through |= handled.falls_through;
+            // Of a group some exceptions may be left, so `except*` never ends the way.
+            end.falls_through |= handled.falls_through || attempt.is_star;
             end.breaks |= handled.breaks;
         }
         let finally = self.body(&attempt.finalbody, scope);
