@@ -15,9 +15,11 @@ use super::sequence::Sequence;
 const SMALL: u64 = 8;
 /// Looks at so many exchanges and cuts at most: a bound on work instead of on time, so that the same
 /// input has the same result on every machine.
-const MAX_SEEN: usize = 400_000;
+const MAX_SEEN: usize = 600_000;
 /// Level enough: a part in so many of the even load.
-const EVEN: u64 = 1024;
+const EVEN: u64 = 4096;
+/// How far below the bound a shard should stay that need not reach it: one part in so many.
+const DISTANCE: u64 = 8;
 /// Looks at so many of the lightest shards before it looks at all.
 const LIGHTEST: usize = 6;
 
@@ -76,7 +78,7 @@ impl Bounds {
 /// part in so many.
 pub(crate) fn partition(sequences: &[Sequence], shards: usize, slack: u64) -> Vec<Share> {
     let goal = Goal::of(sequences, shards, slack);
-    let enough = goal.enough;
+    let enough = goal.bound + goal.bound / slack;
     let arranged = |limit, cut: Cut| Board::arranged(sequences, shards, goal, (limit, cut));
     let mut best = arranged(enough, Sequence::cut_evenly);
     if sequences.iter().any(|it| it.whole() > enough) {
@@ -100,8 +102,8 @@ pub(crate) fn partition(sequences: &[Sequence], shards: usize, slack: u64) -> Ve
 struct Goal {
     /// No highest load can be lower.
     bound: u64,
-    /// As long as no load is higher, nothing is cut.
-    enough: u64,
+    /// A shard with a higher load has something cut.
+    uncut: u64,
     /// What each would have if nothing were too long for it.
     even: u64,
 }
@@ -110,10 +112,11 @@ impl Goal {
     fn of(sequences: &[Sequence], shards: usize, slack: u64) -> Self {
         let bounds = Bounds::of(sequences);
         let bound = bounds.for_shards(shards);
+        let even = bounds.total / u64::try_from(shards).unwrap_or(u64::MAX).max(1);
         Self {
             bound,
-            enough: bound + bound / slack,
-            even: bounds.total / u64::try_from(shards).unwrap_or(u64::MAX).max(1),
+            uncut: (even + even / slack).max(bound - bound / DISTANCE),
+            even,
         }
     }
 }
@@ -317,33 +320,26 @@ impl<'a> Board<'a> {
             })
     }
 
-    /// Until the highest load is as low as it can be; then the others, as far as no cut is needed
-    /// for it: a shard that is not full takes a surprise better.
+    /// From the heaviest shard on, each as far as it goes. Where one unit alone is as long as the
+    /// bound, the others keep a distance to it: a shard that is not full takes a surprise better.
     fn level(&mut self) {
-        let enough = self.goal.bound + self.goal.bound / EVEN;
-        while let Some(&(load, heaviest)) = self.by_load.last() {
-            if load <= enough || self.seen >= MAX_SEEN {
-                break;
-            }
-            let bins = self.lighter_than(heaviest);
-            if !self.exchange(heaviest, &bins)
-                && (load <= self.goal.enough || !self.slice(heaviest, &bins))
-            {
-                break;
-            }
-        }
-        let enough = self.goal.even + self.goal.even / EVEN;
+        let Goal {
+            even,
+            uncut,
+            bound: _,
+        } = self.goal;
         let mut stuck = vec![false; self.bins.len()];
-        while self.seen < 2 * MAX_SEEN {
+        while self.seen < MAX_SEEN {
             let mut from_above = self.by_load.iter().rev();
             let Some(&(load, heaviest)) = from_above.find(|(_, bin)| !stuck[*bin]) else {
-                break;
+                return;
             };
-            if load <= enough {
-                break;
+            if load <= even + even / EVEN {
+                return;
             }
             let bins = self.lighter_than(heaviest);
-            stuck[heaviest] = !self.exchange(heaviest, &bins);
+            stuck[heaviest] =
+                !self.exchange(heaviest, &bins) && (load <= uncut || !self.slice(heaviest, &bins));
         }
     }
 
