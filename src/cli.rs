@@ -11,7 +11,8 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, local, merge, plan, post, prepare, publish, run as run_shard, split, wait_for,
+    console, local, merge, plan, post, prepare, publish, run as run_shard, signal_all, split,
+    wait_for,
 };
 use crate::config::{Settings, Sources};
 use crate::model::exit::{Exit, UsageError};
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// What the action does after the job's last step
     #[command(hide = true)]
     Post(post::PostArgs),
+    /// Signal every process of a container
+    #[command(hide = true)]
+    SignalAll(signal_all::SignalAllArgs),
 }
 
 /// Runs the program.
@@ -76,7 +80,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
     }
     let layered = match typed.subcommand_name() {
         // It runs anywhere, also where a pyproject.toml is none of ours.
-        Some("wait-for") => (Cli::command(), Sources::new()),
+        Some("wait-for" | "signal-all") => (Cli::command(), Sources::new()),
         _ => layered()?,
     };
     let cli = match parse(&args, layered)? {
@@ -88,6 +92,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
         Command::WaitFor(args) => wait_for::wait_for(args),
         Command::Merge(args) => merge::merge(&args),
         Command::Split(args) => split::split(&args),
+        Command::SignalAll(args) => signal_all::signal_all(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -105,7 +110,7 @@ async fn execute(command: Command) -> Result<Exit> {
         Command::Publish(args) => publish::publish(args).await,
         Command::Local(args) => local::local(args).await,
         Command::Post(args) => post::post(args).await,
-        Command::Merge(_) | Command::Split(_) | Command::WaitFor(_) => {
+        Command::Merge(_) | Command::Split(_) | Command::WaitFor(_) | Command::SignalAll(_) => {
             unreachable!("handled without a runtime")
         }
     }
@@ -219,9 +224,9 @@ mod tests {
     fn every_flag_is_an_input_and_a_row_of_the_readme() {
         let mut cli = Cli::command();
         cli.build();
-        let commands = cli
-            .get_subcommands()
-            .filter(|command| !["post", "wait-for", "help"].contains(&command.get_name()));
+        let commands = cli.get_subcommands().filter(|command| {
+            !["post", "wait-for", "signal-all", "help"].contains(&command.get_name())
+        });
         let flags: BTreeSet<&str> = commands
             .flat_map(clap::Command::get_arguments)
             .filter_map(config::name)

@@ -123,10 +123,9 @@ fn names(cli: &Command) -> Vec<String> {
 fn unknown_key(key: &str, known: &[String]) -> UsageError {
     let nearest = known
         .iter()
-        .map(|name| (strsim::jaro_winkler(key, name), name))
-        .max_by(|one, two| one.0.total_cmp(&two.0))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"));
+        .filter(|name| strsim::jaro_winkler(key, name) > 0.7)
+        .min_by_key(|name| strsim::damerau_levenshtein(key, name))
+        .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
     UsageError(format!(
         "unknown setting `{key}` in [{TABLE}] of pyproject.toml{nearest}"
     ))

@@ -19,6 +19,7 @@ pub(crate) const MANIFEST_FILE: &str = "shard.json";
 pub(crate) const EVENTS_FILE: &str = "events.jsonl";
 pub(crate) const COVERAGE_FILE: &str = "coverage.json";
 pub(crate) const LOG_FILE: &str = "log.txt";
+pub(crate) const JUNIT_FILE: &str = "junit.xml";
 pub(crate) const HISTORY_FILE: &str = "history.json";
 
 /// A manifest or a plan is never larger than this, in bytes.
@@ -93,6 +94,25 @@ impl WorkDir {
         Ok(())
     }
 
+    /// Puts this static program into a folder of its own, where others can call it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn install_program(&self) -> Result<Utf8PathBuf> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = self.0.join("bin");
+        fs::create_dir_all(&folder)?;
+        let program =
+            std::env::current_exe().context("this program does not know where it lies")?;
+        let target = folder.join("parallel-pytest");
+        // Not over itself: a container of an earlier run may still execute it.
+        let fresh = folder.join(format!("parallel-pytest.{}", std::process::id()));
+        fs::copy(program, &fresh)?;
+        fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755))?;
+        fs::rename(&fresh, &target)?;
+        Ok(folder)
+    }
+
     /// Writes the plugin into a folder of its own, to be put on `PYTHONPATH`.
     ///
     /// # Errors
@@ -137,7 +157,6 @@ pub(crate) fn write_atomic_with(
         .into_inner()
         .map_err(std::io::IntoInnerError::into_error)
         .with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
     file.persist(path).with_context(failed)?;
     Ok(())
 }

@@ -19,14 +19,14 @@ use crate::github::workflow::{self, Files};
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
 use crate::workspace::{
-    COVERAGE_FILE, EVENTS_FILE, HISTORY_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE,
+    COVERAGE_FILE, EVENTS_FILE, HISTORY_FILE, JUNIT_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE,
 };
 
 /// What publish needs of a shard, and what people look at afterwards.
 const SHARD_FILES: [&str; 5] = [
     MANIFEST_FILE,
     EVENTS_FILE,
-    "junit.xml",
+    JUNIT_FILE,
     COVERAGE_FILE,
     LOG_FILE,
 ];

@@ -1,19 +1,23 @@
 //! `local`: plan, run every shard side by side, and report, on one machine.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use anyhow::Result;
 use camino::Utf8PathBuf;
 use clap::Args;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::compose;
 use super::conclude;
 use super::console;
 use super::history::{self, HistoryArgs};
 use super::plan::{self, shard_count};
 use super::progress;
 use super::report_folder;
-use super::shard::{ShardArgs, ShardJob};
+use super::run::interrupted;
+use super::shard::{ShardArgs, ShardJob, exit_of};
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::model::exit::{Exit, UsageError};
@@ -42,6 +46,10 @@ pub(crate) struct LocalArgs {
     #[arg(long, value_name = "DIR", default_value = "report")]
     pub(crate) output: Utf8PathBuf,
 
+    /// How many shards run at once [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_parallel: Option<NonZeroU16>,
+
     /// Show what the shards print, each line with its shard in front
     #[arg(long)]
     pub(crate) show_output: bool,
@@ -56,7 +64,10 @@ pub(crate) struct LocalArgs {
 pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
     let token = RunToken::random();
-    let _lock = WorkLock::acquire(work.path(), &token)?;
+    let dry_run = args.shard_args.dry_run;
+    let _lock = (!dry_run)
+        .then(|| WorkLock::acquire(work.path(), &token))
+        .transpose()?;
     let command = args.shard_args.command();
     let arguments = selection::pytest_arguments(&command).unwrap_or_default();
     let processors = std::thread::available_parallelism()
@@ -73,6 +84,21 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         Company::SideBySide
     };
     let plan = Arc::new(plan);
+    work.install_plugin()?;
+    let compose = &args.shard_args.compose;
+    let mut project = compose.open(&root, &work, &plan_file, &token).await?;
+    let at_once = args
+        .max_parallel
+        .map_or(total, |most| most.get().min(total));
+    let interrupts = Interrupts::install()?;
+    if let Some(project) = &mut project
+        && !dry_run
+        && compose::prepare(project, at_once.into(), &interrupts)
+            .await?
+            .is_none()
+    {
+        return Ok(interrupted(&interrupts));
+    }
     let job = ShardJob {
         plan: Arc::clone(&plan),
         work: work.clone(),
@@ -82,18 +108,17 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         company,
         attempt: 1,
         token,
+        project: project.map(Arc::new),
     };
-    if args.shard_args.dry_run {
+    if dry_run {
         for shard in Shard::all(total) {
-            console::print(job.command_line(shard).to_string());
+            console::print(job.explain(shard));
         }
         return Ok(Exit::Green);
     }
     work.clear_shards()?;
-    work.install_plugin()?;
     plan::write(&plan, &job.plan_file)?;
 
-    let interrupts = Interrupts::install()?;
     let screen = args.show_output.then(|| Terminal::stdout(Guard::None));
     let folders = Shard::all(total)
         .map(|shard| (shard, work.shard_dir(shard)))
@@ -101,13 +126,14 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let progress = screen
         .is_none()
         .then(|| tokio::spawn(progress::show(folders)));
-    let ended = run_all(&job, total, screen.as_ref(), &interrupts).await;
+    let ended = run_all(&job, total, at_once, screen.as_ref(), &interrupts).await;
+    job.clean_up().await;
     if let Some(progress) = progress {
         progress.abort();
     }
     let ended = ended?;
-    if let Some(message) = nothing_started(&ended) {
-        return Err(UsageError::new(message).into());
+    if let Some(error) = nothing_started(&ended) {
+        return Err(error);
     }
 
     let found = workspace::find_shards(work.path())?;
@@ -124,24 +150,30 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     };
     console::print(terminal::report(&view, options));
     Ok(match interrupts.signal() {
-        Some(signal) => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
-        None => conclusion.exit(),
+        Some(_) => interrupted(&interrupts),
+        None => exit_of(&ended, &conclusion),
     })
 }
 
 async fn run_all(
     job: &ShardJob,
     total: u16,
+    at_once: u16,
     screen: Option<&Arc<Terminal>>,
     interrupts: &Interrupts,
 ) -> Result<Vec<Ended>> {
     let mut runs = JoinSet::new();
+    let room = Arc::new(Semaphore::new(at_once.into()));
     for shard in Shard::all(total) {
         let (job, interrupts) = (job.clone(), interrupts.clone());
         let show = screen.map_or(Show::Nothing, |screen| {
             Show::Prefixed(Arc::clone(screen), format!("{shard} | "))
         });
-        runs.spawn(async move { job.run(shard, show, interrupts).await });
+        let room = Arc::clone(&room);
+        runs.spawn(async move {
+            let _place = room.acquire_owned().await?;
+            job.run(shard, show, interrupts).await
+        });
     }
     let mut ended = Vec::new();
     while let Some(run) = runs.join_next().await {
@@ -151,11 +183,12 @@ async fn run_all(
 }
 
 /// Where no shard could be started, the command is wrong and no test was lost.
-fn nothing_started(ended: &[Ended]) -> Option<String> {
+fn nothing_started(ended: &[Ended]) -> Option<anyhow::Error> {
     let message = |ended: &Ended| match ended {
         Ended::NotStarted(message) => Some(message.clone()),
         _ => None,
     };
     let messages: Option<Vec<String>> = ended.iter().map(message).collect();
-    messages?.into_iter().next()
+    let message = messages?.into_iter().next()?;
+    Some(UsageError::new(message).into())
 }

@@ -1,5 +1,6 @@
 //! One story a file: gather, decide, emit.
 
+pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
 pub(crate) mod explain;
@@ -15,6 +16,7 @@ pub(crate) mod publish;
 pub(crate) mod report_folder;
 pub(crate) mod run;
 pub(crate) mod shard;
+pub(crate) mod signal_all;
 pub(crate) mod split;
 pub(crate) mod wait_for;
 pub(crate) mod work;

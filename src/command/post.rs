@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::job::Job;
 use super::prepare::PREPARED_FILE;
-use super::shard::now;
+use super::shard::{now, write_junit};
 use crate::model::exit::Exit;
 use crate::model::report::Totals;
 use crate::model::shard::Shard;
@@ -46,6 +46,7 @@ pub(crate) async fn post(args: PostArgs) -> Result<Exit> {
         totals: Totals::of(&log.finished),
         ..manifest
     };
+    write_junit(&manifest.suite, shard, &log, &shard_dir)?;
     workspace::write_manifest(&shard_dir, &manifest)?;
     job.upload_shard(&manifest.suite, shard, &shard_dir).await?;
     fs::remove_file(&prepared)?;

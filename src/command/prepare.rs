@@ -1,9 +1,8 @@
 //! `prepare`: every later `pytest` of this GitHub job runs one shard.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use fs_err as fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use super::console;
 use super::job::{Job, on_host};
@@ -73,7 +72,7 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
     for (name, value) in plugin::environment(&plan, shard, &paths, Company::Alone, current) {
         job.files.export_env(&name, &value)?;
     }
-    let bin = install_binary(&work)?;
+    let bin = work.install_program()?;
     job.files.add_path(host(&bin).as_str())?;
     // What the post step looks for: act hands it no state.
     workspace::write_atomic(
@@ -90,14 +89,3 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
 
 /// Names the shard that this job was prepared for.
 pub(crate) const PREPARED_FILE: &str = "prepared";
-
-/// Puts this static binary where later steps of the job can call it.
-fn install_binary(work: &WorkDir) -> Result<camino::Utf8PathBuf> {
-    let folder = work.path().join("bin");
-    fs::create_dir_all(&folder)?;
-    let target = folder.join("parallel-pytest");
-    let program = std::env::current_exe().context("this program does not know where it lies")?;
-    fs::copy(program, &target)?;
-    fs::set_permissions(&target, std::fs::Permissions::from_mode(0o755))?;
-    Ok(folder)
-}

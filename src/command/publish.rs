@@ -20,7 +20,7 @@ use crate::github::check_run::{self, CheckRun};
 use crate::github::client::Client;
 use crate::github::error::Error;
 use crate::github::{comment as github_comment, pull_request};
-use crate::model::exit::Exit;
+use crate::model::exit::{Exit, UsageError};
 use crate::render::view::{Links, View};
 use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
 use crate::workspace::{self, WorkDir};
@@ -92,6 +92,9 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     let job = Job::of_this_process()?;
     let needs = args.needs.clone().unwrap_or_default().0;
     let (folder, mut warnings) = match (&args.reports, &job) {
+        (Some(folder), _) if !folder.is_dir() => {
+            return Err(UsageError(format!("--reports: there is no folder {folder}")).into());
+        }
         (Some(folder), _) => (folder.clone(), Vec::new()),
         (None, Some(job)) if job.has_artifacts() => {
             let folder = work.path().join("artifacts");

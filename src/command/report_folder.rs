@@ -11,7 +11,7 @@ use crate::junit;
 use crate::model::coverage::Coverage;
 use crate::render::view::View;
 use crate::render::{result_json, summary};
-use crate::workspace::{write_atomic, write_atomic_with};
+use crate::workspace::{JUNIT_FILE, write_atomic, write_atomic_with};
 
 /// Writes all of it; what is there from an earlier run is replaced file by file.
 ///
@@ -28,7 +28,7 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
     write_atomic(&folder.join("summary.md"), text.as_bytes())?;
     write_atomic(&folder.join("history.json"), &conclusion.history.to_bytes())?;
     let report = &conclusion.report;
-    write_atomic_with(&folder.join("junit.xml"), |out| {
+    write_atomic_with(&folder.join(JUNIT_FILE), |out| {
         Ok(junit::write::write(report, out)?)
     })?;
     write_coverage(conclusion.coverage.as_ref(), folder)

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 
+use super::compose;
 use super::conclude::{self};
 use super::console;
 use super::job::Job;
 use super::plan::current_dir;
-use super::shard::{ShardArgs, ShardJob};
+use super::shard::{ShardArgs, ShardJob, exit_of};
 use super::work::{WorkArgs, check_shard, shard_of_ci};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
@@ -40,9 +41,11 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     let job = Job::of_this_process()?;
     let plan_file = args.work.plan_path(&work);
     if let Some(job) = &job
-        && !plan_file.exists()
+        && args.work.plan_file.is_none()
         && job.has_artifacts()
     {
+        // A plan left in the workspace of a self-hosted runner is of another run.
+        let _ = fs_err::remove_file(&plan_file);
         job.download_plan(&args.work.suite, work.path()).await?;
     }
     let plan = Arc::new(args.work.read_plan(&work)?);
@@ -51,23 +54,36 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         None => shard_of_ci(&plan)?,
     };
     check_shard(&plan, shard)?;
+    let token = RunToken::random();
+    let root = current_dir()?;
+    let compose = &args.shard_args.compose;
+    let lock = (!args.shard_args.dry_run)
+        .then(|| WorkLock::acquire(work.path(), &token))
+        .transpose()?;
+    work.install_plugin()?;
+    let mut project = compose.open(&root, &work, &plan_file, &token).await?;
+    let interrupts = Interrupts::install()?;
+    if let Some(project) = &mut project
+        && !args.shard_args.dry_run
+        && compose::prepare(project, 1, &interrupts).await?.is_none()
+    {
+        return Ok(interrupted(&interrupts));
+    }
     let shard_job = ShardJob {
         plan: Arc::clone(&plan),
         work: work.clone(),
         plan_file,
-        root: current_dir()?,
+        root,
         args: args.shard_args.clone(),
         company: Company::Alone,
         attempt: job.as_ref().map_or(1, |job| job.context.run_attempt),
-        token: RunToken::random(),
+        token,
+        project: project.map(Arc::new),
     };
     if args.shard_args.dry_run {
-        console::print(shard_job.command_line(shard).to_string());
+        console::print(shard_job.explain(shard));
         return Ok(Exit::Green);
     }
-    let _lock = WorkLock::acquire(work.path(), &shard_job.token)?;
-    work.install_plugin()?;
-    let interrupts = Interrupts::install()?;
     let guard = match &job {
         Some(_) => Guard::StopCommands(RunToken::random().to_string()),
         None => Guard::None,
@@ -75,14 +91,21 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     let screen = Terminal::stdout(guard);
     let ended = shard_job
         .run(shard, Show::Raw(screen.clone()), interrupts.clone())
-        .await?;
+        .await;
     screen.release();
-    if let Ended::NotStarted(message) = &ended {
-        return Err(UsageError::new(message.clone()).into());
+    shard_job.clean_up().await;
+    let ended = ended?;
+    if let Ended::NotStarted(message) = ended {
+        return Err(UsageError::new(message).into());
     }
+    drop(lock);
     let conclusion = conclude::conclude_shard(&plan, shard, &work)?;
     if let Some(job) = &job {
         job.hand_over(work.path());
+        if args.shard_args.compose.compose_service.is_some() {
+            // The tests may have been root in their container, too.
+            job.hand_over(&job.context.workspace);
+        }
         job.upload_shard(&plan.suite, shard, &work.shard_dir(shard))
             .await?;
     }
@@ -95,8 +118,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         };
         console::say(terminal::report(&view, options));
     }
-    if let Some(signal) = interrupts.signal() {
-        return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(0)));
+    if interrupts.signal().is_some() {
+        return Ok(interrupted(&interrupts));
     }
-    Ok(conclusion.exit())
+    Ok(exit_of(&[ended], &conclusion))
+}
+
+/// The exit status after a signal.
+pub(crate) fn interrupted(interrupts: &Interrupts) -> Exit {
+    let signal = interrupts.signal().unwrap_or_default();
+    Exit::Signal(u8::try_from(signal).unwrap_or_default())
 }

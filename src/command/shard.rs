@@ -4,23 +4,31 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::compose::{self, ComposeArgs};
+use super::conclude::Conclusion;
 use super::console;
+use crate::junit;
+use crate::model::exit::Exit;
 use crate::model::human_duration::HumanDuration;
 use crate::model::plan::Plan;
-use crate::model::report::Totals;
+use crate::model::report::{Report, TestCase, Totals};
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
+use crate::pytest::log::ShardLog;
 use crate::pytest::plugin::{self, Company, PluginPaths};
+use crate::runner::compose::fleet::Fleet;
+use crate::runner::compose::project::Project;
 use crate::runner::environment::Environment;
-use crate::runner::host::{self, Ended, Limits, ShardSpec};
+use crate::runner::host::{self, Ended, Limits, ShardEnd, ShardSpec};
+use crate::runner::mask::Mask;
 use crate::runner::output::Show;
 use crate::runner::process::CommandLine;
-use crate::runner::signals::Interrupts;
+use crate::runner::signals::{Interrupts, Urgency};
 use crate::runner::token::RunToken;
-use crate::workspace::{self, WorkDir};
+use crate::workspace::{self, EVENTS_FILE, JUNIT_FILE, WorkDir};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShardArgs {
@@ -31,6 +39,9 @@ pub(crate) struct ShardArgs {
     /// End a shard in which one test takes longer, and name that test
     #[arg(long, value_name = "TIME")]
     pub(crate) test_timeout: Option<HumanDuration>,
+
+    #[command(flatten)]
+    pub(crate) compose: ComposeArgs,
 
     /// Name of the environment the tests run in, such as "python 3.12"
     #[arg(
@@ -75,6 +86,9 @@ const OUR_SECRETS: [&str; 3] = [
     "ACTIONS_RUNTIME_TOKEN",
 ];
 
+/// How `wait-for` ends when a service did not accept.
+const NOT_READY: Ended = Ended::Exited(4);
+
 /// What all shards of a run have in common.
 #[derive(Clone)]
 pub(crate) struct ShardJob {
@@ -87,18 +101,49 @@ pub(crate) struct ShardJob {
     /// The attempt of the CI run.
     pub(crate) attempt: u32,
     pub(crate) token: RunToken,
+    /// Where the shards are fleets.
+    pub(crate) project: Option<Arc<Project>>,
 }
 
 impl ShardJob {
-    /// The command of a shard with its whole environment.
-    pub(crate) fn command_line(&self, shard: Shard) -> CommandLine {
-        let paths = PluginPaths {
-            plugin_dir: self.work.plugin_dir(),
-            plan_file: self.plan_file.clone(),
-            shard_dir: self.work.shard_dir(shard),
-            root: self.root.clone(),
+    /// What `--dry-run` shows of a shard: its compose file, if it has one, and its command.
+    pub(crate) fn explain(&self, shard: Shard) -> String {
+        let environment = self.environment(shard);
+        let command = environment.command(&self.command_line(shard, &environment));
+        match &environment {
+            Environment::Host => command.to_string(),
+            Environment::Fleet(fleet) => {
+                let mask = self
+                    .project
+                    .as_ref()
+                    .map_or_else(Mask::default, |it| it.mask());
+                mask.text(&format!("{}\n{command}", fleet.compose_file()))
+            }
+        }
+    }
+
+    fn environment(&self, shard: Shard) -> Environment {
+        self.project.as_ref().map_or(Environment::Host, |project| {
+            let fleet = Fleet::new(Arc::clone(project), shard, self.work.shard_dir(shard));
+            Environment::Fleet(Arc::new(fleet))
+        })
+    }
+
+    /// The command of a shard with its whole environment, as the shard sees it.
+    fn command_line(&self, shard: Shard, environment: &Environment) -> CommandLine {
+        let paths = match environment {
+            Environment::Host => PluginPaths {
+                plugin_dir: self.work.plugin_dir(),
+                plan_file: self.plan_file.clone(),
+                shard_dir: self.work.shard_dir(shard),
+                root: self.root.clone(),
+            },
+            Environment::Fleet(fleet) => fleet.inside(),
         };
-        let current = |name: &str| std::env::var(name).ok();
+        let current = |name: &str| match &self.project {
+            Some(project) => project.variable(name),
+            None => std::env::var(name).ok(),
+        };
         let mut words = self.args.command().into_iter();
         let program = words.next().unwrap_or_default();
         let mut command = CommandLine::new(program, words);
@@ -111,7 +156,7 @@ impl ShardJob {
         {
             command = command.without_env(*secret);
         }
-        Environment::Host.command(&command)
+        command
     }
 
     /// Runs the shard and leaves its files in its folder.
@@ -127,19 +172,47 @@ impl ShardJob {
         let shard_dir = self.work.fresh_shard_dir(shard)?;
         let manifest = self.opened_manifest(shard);
         workspace::write_manifest(&shard_dir, &manifest)?;
-        let spec = ShardSpec {
-            shard,
-            command: self.command_line(shard),
-            environment: Environment::Host,
-            shard_dir: shard_dir.clone(),
-            show,
-            token: self.token.clone(),
+        let environment = self.environment(shard);
+        let mut end = match &environment {
+            Environment::Host => self.supervise(shard, environment, show, interrupts).await,
+            Environment::Fleet(fleet) => {
+                let mut waiting = interrupts.clone();
+                let up = tokio::select! {
+                    up = fleet.up() => up.map_err(Ended::EnvironmentFailed),
+                    _ = waiting.more_urgent_than(Urgency::None) => Err(Ended::Interrupted {
+                        signal: interrupts.signal().unwrap_or_default(),
+                    }),
+                };
+                let end = match up {
+                    Ok(()) => {
+                        let environment = environment.clone();
+                        self.supervise(shard, environment, show, interrupts).await
+                    }
+                    Err(why) => ShardEnd::without_a_start(why),
+                };
+                let has_passed = end.exit == Ended::Exited(0);
+                if let Some(note) = fleet.down(!has_passed).await {
+                    console::say(note);
+                }
+                end
+            }
         };
-        let end = host::run(spec, self.args.limits(), interrupts).await;
         if let Some(problem) = &end.log_problem {
             console::warn(format!("shard {shard}: {problem}"));
         }
+        if let Some(project) = &self.project {
+            for name in [EVENTS_FILE, JUNIT_FILE] {
+                project.mask().file(&shard_dir.join(name))?;
+            }
+        }
         let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
+        // Inside a fleet the wait for its services is part of the command.
+        if self.project.is_some() && end.exit == NOT_READY && log.sessions.is_empty() {
+            let said = workspace::last_words(&shard_dir);
+            let last = said.rsplit(" / ").next().unwrap_or_default();
+            end.exit = Ended::EnvironmentFailed(last.to_owned());
+        }
+        write_junit(&self.plan.suite, shard, &log, &shard_dir)?;
         workspace::write_manifest(
             &shard_dir,
             &ShardManifest {
@@ -152,6 +225,35 @@ impl ShardJob {
             },
         )?;
         Ok(end.exit)
+    }
+
+    /// Removes what fleets may have left behind.
+    pub(crate) async fn clean_up(&self) {
+        if let Some(project) = self.project.as_ref().filter(|_| !self.args.compose.keep) {
+            compose::remove_all(project).await;
+        }
+    }
+
+    async fn supervise(
+        &self,
+        shard: Shard,
+        environment: Environment,
+        show: Show,
+        interrupts: Interrupts,
+    ) -> ShardEnd {
+        let spec = ShardSpec {
+            shard,
+            command: self.command_line(shard, &environment),
+            environment,
+            shard_dir: self.work.shard_dir(shard),
+            show,
+            token: self.token.clone(),
+            mask: self
+                .project
+                .as_ref()
+                .map_or_else(Mask::default, |it| it.mask()),
+        };
+        host::run(spec, self.args.limits(), interrupts).await
     }
 
     fn opened_manifest(&self, shard: Shard) -> ShardManifest {
@@ -179,6 +281,45 @@ pub(crate) fn open_manifest(
         environment: environment.to_owned(),
         totals: Totals::default(),
         peak_memory: None,
+    }
+}
+
+/// Writes the shard's tests as JUnit, unless its pytest was asked for a file of its own.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn write_junit(
+    suite: &str,
+    shard: Shard,
+    log: &ShardLog,
+    folder: &Utf8Path,
+) -> Result<()> {
+    let path = folder.join(JUNIT_FILE);
+    if path.exists() {
+        return Ok(());
+    }
+    let all = [&log.finished, &log.unfinished, &log.not_run];
+    let cases = all.into_iter().flatten().cloned().map(|case| TestCase {
+        shard: Some(shard),
+        ..case
+    });
+    let report = Report {
+        suite: suite.to_owned(),
+        cases: cases.collect(),
+        shards: Vec::new(),
+        warnings: Vec::new(),
+    };
+    workspace::write_atomic_with(&path, |out| Ok(junit::write::write(&report, out)?))
+}
+
+/// The exit status of a run: where what the tests stand on failed before any of them, no test is to
+/// blame, and none was lost.
+pub(crate) fn exit_of(ended: &[Ended], conclusion: &Conclusion) -> Exit {
+    let is_outside = |ended: &Ended| matches!(ended, Ended::EnvironmentFailed(_));
+    if ended.iter().all(is_outside) && conclusion.report.totals().finished() == 0 {
+        Exit::World
+    } else {
+        conclusion.exit()
     }
 }
 

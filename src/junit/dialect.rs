@@ -9,6 +9,9 @@ use super::xml::Element;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
 
+/// What we say about a case in properties.
+pub(super) const OUR_PROPERTIES: [&str; 4] = ["nodeid", "shard", "outcome", "attempts"];
+
 /// The property of a suite by which we know our own reports.
 pub(super) const GENERATOR: (&str, &str) = ("generator", "parallel-pytest");
 /// `type` of the `<error>` of a test that never reported.
@@ -168,6 +171,10 @@ pub(super) fn interpret(raw: RawCase, program: Program) -> TestCase {
         .marks
         .into_iter()
         .filter_map(|mark| problem(mark, program))
+        .collect();
+    let properties = raw.properties.into_iter();
+    case.properties = properties
+        .filter(|(name, _)| !OUR_PROPERTIES.contains(&name.as_str()))
         .collect();
     case.stdout = raw.stdout;
     case.stderr = raw.stderr;

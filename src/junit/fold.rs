@@ -141,6 +141,7 @@ pub(super) fn absorb(known: &mut TestCase, case: TestCase) {
         teardown,
         attempts: _,
         problems,
+        properties,
         stdout,
         stderr,
     } = case;
@@ -152,6 +153,11 @@ pub(super) fn absorb(known: &mut TestCase, case: TestCase) {
     known.call += call;
     known.teardown += teardown;
     known.problems.extend(problems);
+    for property in properties {
+        if !known.properties.contains(&property) {
+            known.properties.push(property);
+        }
+    }
     known.stdout.push_str(&stdout);
     known.stderr.push_str(&stderr);
 }

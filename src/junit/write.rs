@@ -18,7 +18,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::dialect::{GENERATOR, LOST, XFAIL, is_rerun, phase_type};
+use super::dialect::{GENERATOR, LOST, OUR_PROPERTIES, XFAIL, is_rerun, phase_type};
 use super::visible::visible;
 use crate::model::report::{Outcome, Phase, Problem, ProblemKind, Report, TestCase, Totals};
 
@@ -84,6 +84,7 @@ fn write_case(case: &TestCase, out: &mut impl Write) -> io::Result<()> {
         teardown: _,
         attempts,
         problems,
+        properties: recorded,
         stdout,
         stderr,
     } = case;
@@ -120,11 +121,18 @@ fn write_case(case: &TestCase, out: &mut impl Write) -> io::Result<()> {
     }
     write!(out, "<properties>")?;
     for (name, value) in properties {
-        write!(
-            out,
-            "<property name=\"{name}\" value={}/>",
-            Attribute(&value)
-        )?;
+        let value = Attribute(&value);
+        write!(out, "<property name=\"{name}\" value={value}/>")?;
+    }
+    for (name, value) in recorded {
+        // A test must not speak in our name.
+        let name = if OUR_PROPERTIES.contains(&name.as_str()) {
+            format!("user:{name}")
+        } else {
+            name.clone()
+        };
+        let (name, value) = (Attribute(&name), Attribute(value));
+        write!(out, "<property name={name} value={value}/>")?;
     }
     writeln!(out, "</properties>")?;
 
@@ -429,6 +437,11 @@ mod tests {
             call: case.setup + case.call + case.teardown,
             teardown: Duration::ZERO,
             problems: problems.collect(),
+            properties: case
+                .properties
+                .iter()
+                .map(|(name, value)| (shown(name), shown(value)))
+                .collect(),
             stdout: shown(&case.stdout),
             stderr: shown(&case.stderr),
             ..case
@@ -471,6 +484,7 @@ mod tests {
             micros in prop::array::uniform3(0..10_000_000_000_u64),
             attempts in 1..5_u32,
             problems in prop::collection::vec(any_problem(), 0..4),
+            properties in prop::collection::vec(("[a-d<\"]{1,4}", any::<String>()), 0..3),
             (stdout, stderr) in (any::<String>(), any::<String>()),
         ) -> TestCase {
             let mut problems = problems;
@@ -484,7 +498,7 @@ mod tests {
                 id: NodeId::new(id), classname, name, file: None,
                 location: line.map(|line| Location { path: "tests/a.py".into(), line }),
                 shard: shard.and_then(|index| format!("{index}/6").parse().ok()),
-                outcome, setup, call, teardown, attempts, problems, stdout, stderr,
+                outcome, setup, call, teardown, attempts, problems, properties, stdout, stderr,
             }
         }
     }

@@ -124,6 +124,8 @@ pub(crate) struct TestCase {
     /// How often it was run; 1 without a retry.
     pub(crate) attempts: u32,
     pub(crate) problems: Vec<Problem>,
+    /// What the test recorded about itself: pytest's `record_property`.
+    pub(crate) properties: Vec<(String, String)>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -144,6 +146,7 @@ impl TestCase {
             teardown: Duration::ZERO,
             attempts: 1,
             problems: Vec::new(),
+            properties: Vec::new(),
             stdout: String::new(),
             stderr: String::new(),
         }

@@ -133,6 +133,9 @@ pub(crate) struct PhaseEvent {
     pub(crate) out: String,
     #[serde(default)]
     pub(crate) err: String,
+    /// What the test recorded about itself by now.
+    #[serde(default)]
+    pub(crate) properties: Vec<(String, String)>,
     /// The description of the subtest the report is about.
     pub(crate) subtest: Option<String>,
     #[serde(default)]

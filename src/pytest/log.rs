@@ -278,6 +278,9 @@ impl LogReader {
             }
             (PhaseOutcome::Passed, _) => None,
         };
+        if !event.properties.is_empty() {
+            case.properties = event.properties;
+        }
         case.stdout.push_str(&event.out);
         case.stderr.push_str(&event.err);
         if let Some(kind) = kind {

@@ -4,7 +4,7 @@ Loaded by PYTEST_PLUGINS. Does nothing unless PARALLEL_PYTEST_PLAN is set:
 
     PARALLEL_PYTEST_PLAN          plan.json
     PARALLEL_PYTEST_SHARD         which part of it to run, such as 3/6
-    PARALLEL_PYTEST_SHARD_DIR     where events.jsonl, junit.xml and coverage.json go
+    PARALLEL_PYTEST_SHARD_DIR     where events.jsonl, coverage.json and a junit.xml that was asked for go
     PARALLEL_PYTEST_ROOT          the folder the plan was made in
     PARALLEL_PYTEST_SIDE_BY_SIDE  1 if other shards run in the same working directory now
 
@@ -34,6 +34,8 @@ TIES = frozenset(("xdist_group", "dependency", "incremental"))
 # Bytes of UTF-8.
 TEXT_LIMIT = 64 << 10
 MESSAGE_LIMIT = 1 << 10
+# Of one test.
+PROPERTIES_LIMIT = 100
 NOWHERE = None, None
 HERE = os.path.abspath(__file__)
 # Coverage measures everything that is not installed, but nothing that has no real file.
@@ -404,6 +406,8 @@ class Reporter:
         self.nested = []
         self.running = ""
         self.again = None
+        # What passed says nothing before its test has finished, so it waits for that: one write for four.
+        self.passed = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self):
@@ -483,9 +487,14 @@ class Reporter:
     def pytest_runtest_logfinish(self, nodeid):
         if nodeid == self.again:
             return
-        self.log.append(
+        self.passed.append(
             '{"e":"finish","id":%s,"at":%.6f}' % (quote(self.id_of(nodeid)), self.log.now())
         )
+        self.tell()
+
+    def tell(self):
+        self.log.append("\n".join(self.passed))
+        self.passed = []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -509,8 +518,13 @@ class Reporter:
         )
         details = self.details(report, place)
         # Some versions of rerunfailures begin and end each attempt: for us it is one test.
-        self.again = report.nodeid if report.outcome == "rerun" else None
-        self.log.append(line + ("," + self.log.encode(details)[1:] if details else "}"))
+        if report.outcome == "rerun":
+            self.again = report.nodeid
+        elif report.when != "teardown":
+            self.again = None
+        self.passed.append(line + ("," + self.log.encode(details)[1:] if details else "}"))
+        if details:
+            self.tell()
 
     def details(self, report, place):
         """What there is to say beyond that and when something passed."""
@@ -523,6 +537,11 @@ class Reporter:
             details["subtest"] = clip(subtest_description(report.context), MESSAGE_LIMIT, 1.0)
         if report.longrepr is not None:
             self.tell_why(details, report, place)
+        if report.when == "teardown" and report.user_properties:
+            details["properties"] = [
+                [clip(str(part), MESSAGE_LIMIT, 1.0) for part in pair]
+                for pair in report.user_properties[:PROPERTIES_LIMIT]
+            ]
         if outcome_of(report) in ("failed", "rerun"):
             details["out"] = clip(report.capstdout, TEXT_LIMIT, 0.0)
             error = report.capstderr
@@ -653,11 +672,11 @@ class Controller:
         log.write(event, after_others=True)
 
     def direct_junit(self, side_by_side):
-        """The file pytest will write; None if it will not write any, or to the right place."""
+        """The file pytest was asked to write; None if it was not, or if that is ours now."""
         option = self.config.option
-        if not self.config.pluginmanager.hasplugin("junitxml"):
+        if not self.config.pluginmanager.hasplugin("junitxml") or not option.xmlpath:
             return None
-        if option.xmlpath and not side_by_side:
+        if not side_by_side:
             path = os.path.expanduser(os.path.expandvars(option.xmlpath))
             return os.path.normpath(os.path.abspath(path))
         option.xmlpath = os.path.join(self.folder, "junit.xml")

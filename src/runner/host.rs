@@ -27,11 +27,12 @@ use tokio::process::Child;
 
 use super::environment::Environment;
 use super::follow::{Follower, Progress};
+use super::mask::Mask;
 use super::output::{Output, Show};
 use super::process::CommandLine;
 use super::signals::{self, Interrupts, Urgency};
 use super::token::RunToken;
-use super::tree::{self, Tree};
+use super::tree::Tree;
 use crate::model::human_duration::HumanDuration;
 use crate::model::shard::Shard;
 
@@ -62,6 +63,8 @@ pub(crate) struct ShardSpec {
     pub(crate) show: Show,
     /// The run's; all of its shards may share it.
     pub(crate) token: RunToken,
+    /// What must not be read in its output.
+    pub(crate) mask: Mask,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +107,8 @@ pub(crate) enum Ended {
     },
     /// Says what to do.
     NotStarted(String),
+    /// What the tests stand on broke, such as a database; says what that was.
+    EnvironmentFailed(String),
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +121,18 @@ pub(crate) struct ShardEnd {
     pub(crate) peak_memory: Option<u64>,
     /// Why `log.txt` is incomplete.
     pub(crate) log_problem: Option<String>,
+}
+
+impl ShardEnd {
+    /// Of a shard whose command did not even start.
+    pub(crate) fn without_a_start(why: Ended) -> Self {
+        Self {
+            exit: why,
+            status: None,
+            peak_memory: None,
+            log_problem: None,
+        }
+    }
 }
 
 impl Ended {
@@ -150,21 +167,16 @@ impl fmt::Display for Ended {
                 write!(out, "{test} ran longer than {}", HumanDuration::new(*limit))
             }
             Self::Interrupted { signal } => write!(out, "ended by {}", signals::name(*signal)),
-            Self::NotStarted(message) => out.write_str(message),
+            Self::NotStarted(message) | Self::EnvironmentFailed(message) => out.write_str(message),
         }
     }
 }
 
 /// Runs a shard to its end, whatever that is; at the end none of its processes is left.
 pub(crate) async fn run(spec: ShardSpec, limits: Limits, interrupts: Interrupts) -> ShardEnd {
-    let mut end = ShardEnd {
-        exit: Ended::Interrupted {
-            signal: interrupts.signal().unwrap_or_default(),
-        },
-        status: None,
-        peak_memory: None,
-        log_problem: None,
-    };
+    let mut end = ShardEnd::without_a_start(Ended::Interrupted {
+        signal: interrupts.signal().unwrap_or_default(),
+    });
     if interrupts.signal().is_some() {
         return end;
     }
@@ -247,10 +259,11 @@ impl Supervisor {
             shard_dir,
             show,
             token,
+            mask,
         } = spec;
         let log = shard_dir.join("log.txt");
         let (output, pipe) = fs_err::create_dir_all(&shard_dir)
-            .and_then(|()| Output::start(&log, show))
+            .and_then(|()| Output::start(&log, show, mask))
             .map_err(|error| error.to_string())?;
         let mut follower = Follower::new(shard_dir.join("events.jsonl"));
         // What an earlier attempt wrote there does not run now.
@@ -274,6 +287,9 @@ impl Supervisor {
     async fn watch(mut self, mut interrupts: Interrupts, end: &mut ShardEnd) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let environment = self.environment.clone();
+        let failure = environment.failure();
+        tokio::pin!(failure);
         let mut ticks = 0_u32;
         let mut urgency = Urgency::None;
         let status = loop {
@@ -286,6 +302,9 @@ impl Supervisor {
                 new = interrupts.more_urgent_than(urgency) => {
                     urgency = new;
                     self.interrupted(interrupts.signal().unwrap_or_default(), urgency);
+                }
+                why = &mut failure, if self.ending.is_none() => {
+                    self.end(Ended::EnvironmentFailed(why));
                 }
                 step = due(next_step) => {
                     if let Some(ending) = &mut self.ending {
@@ -301,8 +320,7 @@ impl Supervisor {
                 _ = tick.tick() => {
                     self.look();
                     if ticks % TICKS_PER_SAMPLE == 1 {
-                        self.peak_memory = self.peak_memory.max(self.tree.peak_memory());
-                        tree::reap_orphans();
+                        self.peak_memory = self.peak_memory.max(self.environment.sample(&self.tree));
                     }
                     ticks = ticks.wrapping_add(1);
                 }
@@ -314,6 +332,11 @@ impl Supervisor {
             Some(ending) => ending.why,
             None => status.map_or(Ended::Signalled(Signal::KILL.as_raw()), ended),
         };
+        if matches!(end.exit, Ended::Exited(_) | Ended::Signalled(_))
+            && let Some(why) = self.environment.post_mortem().await
+        {
+            end.exit = Ended::EnvironmentFailed(why);
+        }
         if status.is_some() {
             self.tree.reaped();
         }

@@ -49,6 +49,7 @@ impl Bench {
             shard_dir: self.path(""),
             show: self.show.clone(),
             token: RunToken::random(),
+            mask: Mask::default(),
         };
         run(spec, self.limits, interrupts).await
     }
@@ -402,6 +403,7 @@ async fn alone() {
         shard_dir: std::env::var("TEST_DIR").expect("a folder").into(),
         show: Show::Nothing,
         token: RunToken::random(),
+        mask: Mask::default(),
     };
     let clock = Instant::now();
     let limits = Limits {
@@ -413,7 +415,7 @@ async fn alone() {
         "{} status={:?} zombies={}",
         end.exit,
         end.status,
-        tree::zombies()
+        crate::runner::tree::zombies()
     );
     fs_err::write(std::env::var("TEST_REPORT").expect("a file"), &report).expect("a report");
     let _ = std::io::Write::write_all(

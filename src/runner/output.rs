@@ -12,6 +12,8 @@ use std::time::Duration;
 use camino::Utf8Path;
 use tokio::sync::oneshot;
 
+use super::mask::Mask;
+
 /// Bytes of a log; what comes later is dropped but for the last [`TAIL_BYTES`].
 const LOG_BYTES: u64 = 256 << 20;
 
@@ -114,7 +116,11 @@ pub(super) struct Output {
 
 impl Output {
     /// Starts to read. The other end of the pipe is for the child.
-    pub(super) fn start(log: &Utf8Path, show: Show) -> io::Result<(Self, io::PipeWriter)> {
+    pub(super) fn start(
+        log: &Utf8Path,
+        show: Show,
+        mask: Mask,
+    ) -> io::Result<(Self, io::PipeWriter)> {
         let log = Arc::new(Mutex::new(Log::create(log, LOG_BYTES)?));
         let (reader, writer) = io::pipe()?;
         let (done, drained) = oneshot::channel();
@@ -122,7 +128,7 @@ impl Output {
         std::thread::Builder::new()
             .name("output".into())
             .spawn(move || {
-                pump(reader, &shared, show);
+                pump(reader, &shared, show, mask);
                 let _ = done.send(());
             })?;
         Ok((Self { log, drained }, writer))
@@ -143,22 +149,29 @@ impl Output {
     }
 }
 
-fn pump(mut pipe: io::PipeReader, log: &Mutex<Log>, mut show: Show) {
+fn pump(mut pipe: io::PipeReader, log: &Mutex<Log>, mut show: Show, mut mask: Mask) {
     let mut buffer = vec![0; LINE_BYTES];
     let mut line = Vec::new();
-    loop {
+    let mut has_more = true;
+    while has_more {
         let chunk = match pipe.read(&mut buffer) {
-            Ok(length) if length > 0 => &buffer[..length],
+            Ok(length) if length > 0 => mask.pass(&buffer[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            _ => break,
+            _ => {
+                has_more = false;
+                mask.end().into()
+            }
         };
-        if !locked(log).write(chunk) {
+        if chunk.is_empty() {
+            continue;
+        }
+        if !locked(log).write(&chunk) {
             show = Show::Nothing;
         }
         match &show {
-            Show::Raw(terminal) => locked(&terminal.0).put(chunk),
+            Show::Raw(terminal) => locked(&terminal.0).put(&chunk),
             Show::Prefixed(terminal, prefix) => {
-                line.extend_from_slice(chunk);
+                line.extend_from_slice(&chunk);
                 let whole = take_lines(&mut line, prefix);
                 if !whole.is_empty() {
                     locked(&terminal.0).put(&whole);
@@ -306,7 +319,7 @@ pub(super) mod tests {
 
     async fn shown(show: Show, chunks: &[&[u8]]) -> String {
         let (_dir, path) = log_file();
-        let (output, mut pipe) = Output::start(&path, show).expect("an output");
+        let (output, mut pipe) = Output::start(&path, show, Mask::default()).expect("an output");
         for chunk in chunks {
             pipe.write_all(chunk).expect("a pipe");
         }

@@ -119,26 +119,33 @@ async fn next(signal: Option<&mut tokio::signal::unix::Signal>) -> Option<()> {
     }
 }
 
+const NAMES: [(Signal, &str); 11] = [
+    (Signal::HUP, "SIGHUP"),
+    (Signal::INT, "SIGINT"),
+    (Signal::QUIT, "SIGQUIT"),
+    (Signal::ILL, "SIGILL"),
+    (Signal::ABORT, "SIGABRT"),
+    (Signal::BUS, "SIGBUS"),
+    (Signal::FPE, "SIGFPE"),
+    (Signal::KILL, "SIGKILL"),
+    (Signal::SEGV, "SIGSEGV"),
+    (Signal::PIPE, "SIGPIPE"),
+    (Signal::TERM, "SIGTERM"),
+];
+
 /// `SIGINT`, as people know it.
 pub(crate) fn name(signal: i32) -> String {
-    let known = [
-        (Signal::HUP, "SIGHUP"),
-        (Signal::INT, "SIGINT"),
-        (Signal::QUIT, "SIGQUIT"),
-        (Signal::ILL, "SIGILL"),
-        (Signal::ABORT, "SIGABRT"),
-        (Signal::BUS, "SIGBUS"),
-        (Signal::FPE, "SIGFPE"),
-        (Signal::KILL, "SIGKILL"),
-        (Signal::SEGV, "SIGSEGV"),
-        (Signal::PIPE, "SIGPIPE"),
-        (Signal::TERM, "SIGTERM"),
-    ];
-    let found = known.iter().find(|(known, _)| known.as_raw() == signal);
+    let found = NAMES.iter().find(|(known, _)| known.as_raw() == signal);
     found.map_or_else(
         || format!("signal {signal}"),
         |(_, name)| (*name).to_owned(),
     )
+}
+
+/// The signal with such a name.
+pub(crate) fn parse(name: &str) -> Option<Signal> {
+    let found = NAMES.iter().find(|(_, known)| *known == name);
+    found.map(|(signal, _)| *signal)
 }
 
 /// Whether a signal is ignored by us; only Linux tells.

@@ -255,6 +255,13 @@ pub(crate) fn reap_orphans() {
     }
 }
 
+/// Signals every process of this container but its first one, which passes signals on, and us.
+pub(crate) fn signal_all_others(signal: Signal) {
+    let table = Table::read();
+    let others = table.closure(|process| ![1, own_pid()].contains(&process.pid));
+    signal_each(&(&others - &[1, own_pid()].into()), signal);
+}
+
 fn signal_each(pids: &BTreeSet<i32>, signal: Signal) {
     for pid in pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
         // It may have ended since we looked.

@@ -32,6 +32,12 @@ pub(crate) enum TargetError {
     Port(String),
 }
 
+impl Target {
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
 impl FromStr for Target {
     type Err = TargetError;
 

@@ -1,6 +1,7 @@
 """The container action on the docker line of GitHub's own runner, without act in between."""
 
 import json
+import subprocess
 
 import pytest
 from doubles import HEAD_SHA, Runner
@@ -72,6 +73,38 @@ def test_a_missing_shard_is_never_green(tmp_path, stub):
     assert step.exit == 3, step.log
     assert step.outputs["verdict"] == "red"
     assert "2/3" in step.summary
+
+
+COMPOSE = """
+services:
+  app:
+    image: parallel-pytest-test/runner
+    working_dir: /code
+    volumes: [".:/code"]
+    depends_on: [cache]
+  cache:
+    image: parallel-pytest-test/runner
+    command: python3 -m http.server 6379
+    expose: [6379]
+"""
+
+
+def test_a_fleet_in_every_job(tmp_path, stub):
+    """The checkout is a folder of the host, and the container of the action sees it somewhere else."""
+    _, shards = plan_job(tmp_path, "green", stub)
+    for shard in shards:
+        job = Runner(tmp_path / shard.replace("/", "-of-"), "green", stub.url, results=stub.url)
+        (job.workspace / "docker-compose.yml").write_text(COMPOSE)
+        job.own(job.workspace)
+        step = job.uses(command="run", shard=shard, compose_service="app", pytest="pytest --cov=src")
+        assert step.exit == 0, step.log
+        assert [str(path) for path in job.workspace.rglob("*") if path.stat().st_uid == 0] == []
+    (step,) = report_job(tmp_path, "green", stub, {"plan": "success", "test": "success"})
+    assert step.exit == 0, step.log
+    assert (step.outputs["verdict"], step.outputs["tests"]) == ("green", "8")
+    assert float(step.outputs["coverage"]) == 100
+    left = subprocess.run(["docker", "ps", "-aq", "--filter", "label=parallel-pytest.run"], capture_output=True, text=True)
+    assert left.stdout == ""
 
 
 def test_what_the_action_leaves_behind_belongs_to_the_runners_user(tmp_path, stub):

@@ -72,9 +72,9 @@ def environments(root):
 
 
 def run(python, root, environment):
-    """CPU seconds of one pytest that also writes JUnit, as every shard does."""
+    """CPU seconds of one pytest."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [python, "-m", "pytest", "-q", "-p", "no:randomly", "--junitxml=junit.xml"]
+    command = [python, "-m", "pytest", "-q", "-p", "no:randomly", ]
     subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

@@ -503,7 +503,7 @@ def test_every_attempt_of_a_rerun_is_told(any_project):
     assert [event["outcome"] for event in flaky] == ["rerun", "rerun", "passed"]
     assert flaky[0]["line"] == 8 and flaky[0]["out"] == "try 1\n"
     assert sorted(result.ids) == sorted(event["id"] for event in result.of("start"))
-    assert len(set(result.ids)) == 3
+    assert len(result.ids) == 3
     hopeless = result.of("phase", id="test_a.py::test_hopeless", when="call")
     assert [event["outcome"] for event in hopeless] == ["rerun", "rerun", "failed"]
 
@@ -554,3 +554,19 @@ def test_a_full_disk_is_said_once_and_fails_no_test(project):
     result = project.run("1/1", command=["sh", "-c", "ulimit -f 0; " + " ".join(pytest_command)])
     assert result.exit == 0 and result.events == []
     assert result.err.count("cannot write") == 1, result.err
+
+
+def test_what_a_test_records_about_itself_is_told_when_it_ends(any_project):
+    any_project.write(
+        {
+            "test_a.py": """
+                def test_it(record_property):
+                    record_property("ticket", 42)
+                    record_property("note", "<&>\\n")
+            """
+        }
+    )
+    any_project.plan(1)
+    result = any_project.run("1/1")
+    told = {event["when"]: event.get("properties") for event in result.of("phase")}
+    assert told == {"setup": None, "call": None, "teardown": [["ticket", "42"], ["note", "<&>\n"]]}

@@ -81,3 +81,53 @@ venv() {
     printf '%s\n' "$wanted" >"$home/wanted"
   fi
 }
+
+# Images are made without a registry for images. Scripts that make one hold the lock `images`.
+base=parallel-pytest-test/base:trixie debian_suite=trixie base_python=3.13
+
+# base_image: Debian as debootstrap makes it, in place of debian:trixie-slim.
+base_image() {
+  local root=$cache/images/base archive
+  docker image inspect "$base" >/dev/null 2>&1 && return
+  say "making the base image with debootstrap"
+  debian debootstrap
+  archive=$(mirror)
+  rm -rf "$root"
+  mkdir -p "$root"
+  debootstrap --variant=minbase "$debian_suite" "$root" "$archive" >"$cache/debootstrap.log" 2>&1 ||
+    die "debootstrap failed, see $cache/debootstrap.log"
+  # Builds from this image fetch packages the way this machine does.
+  apt-config dump --format '%F "%v";%n' | grep -E '^Acquire::(https?|Check-|ForceIP|Retries)' >"$root/etc/apt/apt.conf.d/00machine" || true
+  rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
+  tar -C "$root" --numeric-owner --one-file-system -c . | docker import - "$base" >/dev/null
+  rm -rf "$root"
+}
+
+# wheels CONTEXT PACKAGE…: into CONTEXT/wheels, for the Python of the base image. The machine's own pip fetches, so that its index
+# and certificates need not go into an image.
+wheels() {
+  local context=$1 wanted="$base_python ${*:2}"
+  [ "$(cat "$context/wanted" 2>/dev/null)" != "$wanted" ] || return 0
+  say "fetching ${*:2}"
+  rm -rf "$context/wheels"
+  mkdir -p "$context/wheels"
+  again python3 -m pip download -q -d "$context/wheels" --only-binary=:all: --python-version "$base_python" \
+    --platform "manylinux_2_28_$(uname -m)" --platform "manylinux2014_$(uname -m)" "${@:2}"
+  echo "$wanted" >"$context/wanted"
+}
+
+# build TAG CONTEXT ARGUMENT…
+build() {
+  local log=$cache/images/build.log before
+  mkdir -p "$cache/images"
+  before=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true)
+  docker buildx build --load --network host --tag "$1" "${@:3}" "$2" >"$log" 2>&1 </dev/null || {
+    tail -30 "$log" >&2
+    die "docker build of $1 failed, see $log"
+  }
+  # The image that had the name until now; it stays while a container uses it.
+  if [ -n "$before" ] && [ "$before" != "$(docker image inspect --format '{{.Id}}' "$1")" ]; then
+    docker image rm "$before" >/dev/null 2>&1 || true
+  fi
+  say "image $1, $(($(docker image inspect --format '{{.Size}}' "$1") / 1048576)) MiB"
+}
