@@ -21,7 +21,7 @@ const MAX_SEEN: usize = 600_000;
 /// Level enough: a part in so many of the even load.
 const EVEN: u64 = 4096;
 /// How far below the bound a shard should stay that need not reach it: one part in so many.
-const DISTANCE: u64 = 8;
+const DISTANCE: u64 = 4;
 /// Looks at so many of the lightest shards before it looks at all.
 const LIGHTEST: usize = 6;
 

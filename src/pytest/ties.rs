@@ -44,9 +44,15 @@ fn is_part_of_name(byte: u8) -> bool {
 fn after<'a>(source: &'a [u8], word: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = source;
     std::iter::from_fn(move || {
-        let at = rest.windows(word.len()).position(|window| window == word)?;
-        rest = &rest[at + word.len()..];
-        Some(rest)
+        loop {
+            let at = rest.iter().position(|byte| *byte == word[0])?;
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix(word) {
+                rest = after;
+                return Some(after);
+            }
+            rest = &rest[1..];
+        }
     })
 }
 
