@@ -23,15 +23,14 @@ impl Ties {
             let arguments = rest.trim_ascii_start().strip_prefix(b"(")?;
             Some(first_string(arguments).unwrap_or_else(|| UNNAMED.to_owned()))
         });
-        let marked = |word: &[u8]| {
-            after(source, b"mark.").any(|rest| {
-                rest.strip_prefix(word)
-                    .is_some_and(|rest| !rest.first().copied().is_some_and(is_part_of_name))
-            })
+        let is_needed = |rest: &[u8]| {
+            let words: [&[u8]; 2] = [b"dependency", b"incremental"];
+            let mut after = words.iter().filter_map(|word| rest.strip_prefix(*word));
+            after.any(|rest| !rest.first().copied().is_some_and(is_part_of_name))
         };
         Self {
             groups: groups.collect(),
-            ordered: marked(b"dependency") || marked(b"incremental"),
+            ordered: after(source, b"mark.").any(is_needed),
         }
     }
 }
