@@ -45,7 +45,7 @@ pub(crate) fn fold(
         let cases = || shards.iter().flat_map(|shard| &shard.all);
         let mut present: renames::Functions<'_> = BTreeMap::new();
         for (file, name) in cases().filter_map(|case| place(case)) {
-            present.entry(file).or_default().insert(function_of(name));
+            present.entry(file).or_default().push(function_of(name));
         }
         renames::follow(&mut history, &present);
     }

@@ -369,3 +369,65 @@ pub(crate) fn on_host(
         _ => path.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(change: impl FnOnce(&mut Context)) -> Job {
+        let env = |name: &str| {
+            let value = match name {
+                "GITHUB_ACTIONS" => "true",
+                "GITHUB_REPOSITORY" => "acme/shop",
+                "GITHUB_SHA" => "1111111111111111111111111111111111111111",
+                "GITHUB_RUN_ID" => "42",
+                "GITHUB_REF_NAME" => "feature",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let context = Context::read(env).expect("a context");
+        let mut context = context.expect("a job");
+        context.default_branch = Some("main".to_owned());
+        change(&mut context);
+        Job {
+            context,
+            files: Files::default(),
+            service: None,
+        }
+    }
+
+    #[test]
+    fn a_history_is_looked_for_on_the_nearest_branch_first() {
+        let release = |context: &mut Context| context.base_branch = Some("release".to_owned());
+        assert_eq!(
+            job(release).branches_before(),
+            ["feature", "release", "main"]
+        );
+        assert_eq!(
+            job(|it| it.branch = "main".to_owned()).branches_before(),
+            ["main"]
+        );
+        // A fork's branch may be called like one of ours.
+        let fork = job(|context| {
+            context.branch = "release".to_owned();
+            context.base_branch = Some("main".to_owned());
+            context.is_fork = true;
+        });
+        assert_eq!(fork.branches_before(), ["main"]);
+    }
+
+    #[test]
+    fn only_what_stands_for_its_branch_is_left_as_its_history() {
+        use crate::github::context::Run;
+        assert!(job(|_| ()).may_leave_history());
+        assert!(!job(|it| it.is_fork = true).may_leave_history());
+        let triggered = Some(Run { id: 1, attempt: 1 });
+        assert!(!job(|it| it.triggering_run = triggered).may_leave_history());
+        let of_main = job(|it| {
+            it.triggering_run = triggered;
+            it.branch = "main".to_owned();
+        });
+        assert!(of_main.may_leave_history());
+    }
+}

@@ -8,7 +8,7 @@ use super::history::History;
 const MAX_NAMESAKES: usize = 20;
 
 /// The test functions of each file that is there now, by path.
-pub(crate) type Functions<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+pub(crate) type Functions<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
 /// `TestX::test_y` of `TestX::test_y[param]`.
 pub(crate) fn function_of(name: &str) -> &str {
@@ -35,6 +35,7 @@ pub(crate) fn follow(history: &mut History, present: &Functions<'_>) {
         if history.files.contains_key(*path) {
             continue;
         }
+        let names: BTreeSet<&str> = names.iter().copied().collect();
         let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
         let known = names.iter().filter_map(|name| owners.get(name));
         for owner in known.filter(|it| it.len() <= MAX_NAMESAKES).flatten() {
@@ -85,9 +86,7 @@ mod tests {
 
     fn followed(history: &[(&str, &[&str])], now: &[(&str, &[&str])]) -> Vec<String> {
         let mut known = self::history(history);
-        let now = now
-            .iter()
-            .map(|(path, names)| (*path, names.iter().copied().collect()));
+        let now = now.iter().map(|(path, names)| (*path, names.to_vec()));
         follow(&mut known, &now.collect());
         known.files.into_keys().collect()
     }

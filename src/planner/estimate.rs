@@ -182,7 +182,7 @@ impl KnownFunction {
 
 impl Known {
     fn of(file: &SourceFile, history: &FileHistory) -> Self {
-        let in_source: BTreeSet<&str> = file.functions.iter().map(|it| it.0.as_str()).collect();
+        let in_source = |name: &str| file.functions.iter().any(|it| it.0 == name);
         let mut known = Self {
             import: microseconds(&history.import),
             ..Self::default()
@@ -198,7 +198,7 @@ impl Known {
             };
             let name = function_of(name);
             // It was not there the last time, and the source does not say that it will be.
-            if test.unseen > 0 && !in_source.contains(name) {
+            if test.unseen > 0 && !in_source(name) {
                 continue;
             }
             let one = Mean {
@@ -207,8 +207,11 @@ impl Known {
             };
             known.all = known.all.and(one);
             if let Some((class, _)) = name.rsplit_once("::") {
-                let sum = known.classes.entry(class.to_owned()).or_default();
-                *sum = sum.and(one);
+                if let Some(sum) = known.classes.get_mut(class) {
+                    *sum = sum.and(one);
+                } else {
+                    known.classes.insert(class.to_owned(), one);
+                }
             }
             let function = known.functions.entry(name.to_owned()).or_default();
             function.cost = function.cost.saturating_add(cost).min(MAX_COST);
@@ -334,18 +337,22 @@ fn counted(files: Vec<SourceFile>) -> Estimates {
 
 /// The functions of one class side by side, everything else as it was.
 fn in_order_of_classes(functions: Vec<FunctionCost>) -> Vec<FunctionCost> {
-    let mut first: HashMap<String, usize> = HashMap::new();
-    let mut placed: Vec<(Vec<usize>, FunctionCost)> = Vec::new();
-    for (at, function) in functions.into_iter().enumerate() {
-        let mut place: Vec<usize> = function
-            .classes()
-            .map(|class| *first.entry(class.to_owned()).or_insert(at))
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut places: Vec<Vec<usize>> = Vec::with_capacity(functions.len());
+    for (at, function) in functions.iter().enumerate() {
+        let classes = function.classes();
+        let mut place: Vec<usize> = classes
+            .map(|class| *first.entry(class).or_insert(at))
             .collect();
         place.push(at);
-        placed.push((place, function));
+        places.push(place);
     }
-    placed.sort_by(|one, other| one.0.cmp(&other.0));
-    placed.into_iter().map(|(_, function)| function).collect()
+    if places.is_sorted() {
+        return functions;
+    }
+    let mut ordered: Vec<_> = places.into_iter().zip(functions).collect();
+    ordered.sort_by(|one, other| one.0.cmp(&other.0));
+    ordered.into_iter().map(|(_, function)| function).collect()
 }
 
 fn microseconds(estimate: &Estimate) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! From files and what is known about them to a plan. Pure: no disk, no clock, no chance.
 
+pub(crate) mod board;
 pub(crate) mod bundle;
 pub(crate) mod estimate;
 pub(crate) mod import;

@@ -9,38 +9,21 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+pub(crate) use super::board::Share;
+use super::board::{Board, Part};
 use super::sequence::Sequence;
 
 /// Small is what costs less than this share of an even load.
 const SMALL: u64 = 8;
 /// Looks at so many exchanges and cuts at most: a bound on work instead of on time, so that the same
 /// input has the same result on every machine.
-const MAX_SEEN: usize = 400_000;
+const MAX_SEEN: usize = 600_000;
 /// Level enough: a part in so many of the even load.
-const EVEN: u64 = 1024;
+const EVEN: u64 = 4096;
+/// How far below the bound a shard should stay that need not reach it: one part in so many.
+const DISTANCE: u64 = 4;
 /// Looks at so many of the lightest shards before it looks at all.
 const LIGHTEST: usize = 6;
-
-/// A stretch of one sequence.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Part {
-    pub(crate) sequence: usize,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-impl Part {
-    fn units(&self) -> Range<usize> {
-        self.start..self.end
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Share {
-    pub(crate) load: u64,
-    /// In order.
-    pub(crate) parts: Vec<Part>,
-}
 
 /// No assignment to so many shards has a lower highest load.
 pub(crate) fn lower_bound(sequences: &[Sequence], shards: usize) -> u64 {
@@ -76,8 +59,8 @@ impl Bounds {
 /// part in so many.
 pub(crate) fn partition(sequences: &[Sequence], shards: usize, slack: u64) -> Vec<Share> {
     let goal = Goal::of(sequences, shards, slack);
-    let enough = goal.enough;
-    let arranged = |limit, cut: Cut| Board::arranged(sequences, shards, goal, (limit, cut));
+    let enough = goal.bound + goal.bound / slack;
+    let arranged = |limit, cut: Cut| Dealer::deal(sequences, shards, goal, (limit, cut));
     let mut best = arranged(enough, Sequence::cut_evenly);
     if sequences.iter().any(|it| it.whole() > enough) {
         best = best
@@ -85,7 +68,7 @@ pub(crate) fn partition(sequences: &[Sequence], shards: usize, slack: u64) -> Ve
             .or(arranged(enough.div_ceil(4), Sequence::cut_evenly))
             .or(arranged(enough, Sequence::cut));
         // What is set up again is not in the goal: here is what it may really take.
-        let reached = best.highest();
+        let reached = best.board.highest();
         if reached > enough {
             best = best
                 .or(arranged(u64::midpoint(enough, reached), Sequence::cut))
@@ -93,15 +76,15 @@ pub(crate) fn partition(sequences: &[Sequence], shards: usize, slack: u64) -> Ve
         }
     }
     best.fill_empty();
-    best.shares()
+    best.board.shares()
 }
 
 #[derive(Clone, Copy)]
 struct Goal {
     /// No highest load can be lower.
     bound: u64,
-    /// As long as no load is higher, nothing is cut.
-    enough: u64,
+    /// A shard with a higher load has something cut.
+    uncut: u64,
     /// What each would have if nothing were too long for it.
     even: u64,
 }
@@ -110,39 +93,21 @@ impl Goal {
     fn of(sequences: &[Sequence], shards: usize, slack: u64) -> Self {
         let bounds = Bounds::of(sequences);
         let bound = bounds.for_shards(shards);
+        let even = bounds.total / u64::try_from(shards).unwrap_or(u64::MAX).max(1);
         Self {
             bound,
-            enough: bound + bound / slack,
-            even: bounds.total / u64::try_from(shards).unwrap_or(u64::MAX).max(1),
+            uncut: (even + even / slack).max(bound - bound / DISTANCE),
+            even,
         }
     }
 }
 
 type Cut = fn(&Sequence, u64) -> Vec<Range<usize>>;
 
-struct Board<'a> {
-    sequences: &'a [Sequence],
+struct Dealer<'a> {
+    board: Board<'a>,
     goal: Goal,
-    pieces: Vec<Piece>,
-    bins: Vec<Bin>,
-    by_load: BTreeSet<(u64, usize)>,
-    /// The pieces of each sequence.
-    of_sequence: Vec<Vec<usize>>,
     seen: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Piece {
-    part: Part,
-    cost: u64,
-    bin: usize,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Bin {
-    load: u64,
-    /// Cost and number of the pieces, the cheapest first.
-    pieces: Vec<(u64, usize)>,
 }
 
 /// A piece of the heaviest bin for a cheaper one of another bin, or for nothing.
@@ -163,25 +128,22 @@ struct Slice {
     bin: usize,
 }
 
-impl<'a> Board<'a> {
-    fn arranged(
+impl<'a> Dealer<'a> {
+    fn deal(
         sequences: &'a [Sequence],
         shards: usize,
         goal: Goal,
         (limit, cut): (u64, Cut),
     ) -> Self {
-        let mut board = Self {
-            sequences,
+        let board = Board::new(sequences, shards);
+        let mut dealer = Self {
+            board,
             goal,
-            pieces: Vec::new(),
-            bins: vec![Bin::default(); shards],
-            by_load: (0..shards).map(|bin| (0, bin)).collect(),
-            of_sequence: vec![Vec::new(); sequences.len()],
             seen: 0,
         };
-        board.deal(limit, cut);
-        board.level();
-        board
+        dealer.begin(limit, cut);
+        dealer.level();
+        dealer
     }
 
     /// The better one of two.
@@ -193,21 +155,16 @@ impl<'a> Board<'a> {
         }
     }
 
-    fn highest(&self) -> u64 {
-        self.by_load.last().map_or(0, |it| it.0)
-    }
-
     /// The lowest is the best. Less work is worth a little time.
     fn rank(&self) -> (u64, u64) {
-        let work = self.bins.iter().map(|bin| bin.load).sum();
         let step = (self.goal.bound / 256).max(1);
-        (self.highest().div_ceil(step), work)
+        (self.board.highest().div_ceil(step), self.board.work())
     }
 
-    fn deal(&mut self, limit: u64, cut: Cut) {
+    fn begin(&mut self, limit: u64, cut: Cut) {
         let mut small = Vec::new();
         let mut large = Vec::new();
-        for (index, sequence) in self.sequences.iter().enumerate() {
+        for (index, sequence) in self.board.sequences.iter().enumerate() {
             if sequence.whole() <= self.goal.even / SMALL {
                 small.push((sequence.seed, index));
                 continue;
@@ -223,14 +180,20 @@ impl<'a> Board<'a> {
         }
         large.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
         for (_, part) in large {
-            let Some(&(_, lightest)) = self.by_load.first() else {
+            let Some(&(_, lightest)) = self.board.by_load.first() else {
                 return;
             };
-            self.place(part, lightest);
+            self.board.place(part, lightest);
         }
         // The room below an even level, side by side, and each small one where its name falls.
-        let level = self.level_with(small.iter().map(|it| self.sequences[it.1].whole()).sum());
+        let level = self.board.level_with(
+            small
+                .iter()
+                .map(|it| self.board.sequences[it.1].whole())
+                .sum(),
+        );
         let room: Vec<u64> = self
+            .board
             .bins
             .iter()
             .map(|bin| level.saturating_sub(bin.load))
@@ -245,117 +208,42 @@ impl<'a> Board<'a> {
         for (seed, index) in small {
             let at = u64::try_from((u128::from(seed) * total) >> 64).unwrap_or(0);
             let bin = ends.partition_point(|end| *end <= at);
-            let bin = bin.min(self.bins.len().saturating_sub(1));
+            let bin = bin.min(self.board.bins.len().saturating_sub(1));
             let part = Part {
                 sequence: index,
                 start: 0,
-                end: self.sequences[index].len(),
+                end: self.board.sequences[index].len(),
             };
-            self.place(part, bin);
+            self.board.place(part, bin);
         }
     }
 
-    /// How high the shards would stand if that much were poured into them.
-    fn level_with(&self, amount: u64) -> u64 {
-        let (mut sum, mut level) = (amount, amount);
-        for (count, (load, _)) in (1..).zip(&self.by_load) {
-            if count > 1 && *load >= level {
-                break;
-            }
-            sum += load;
-            level = sum / count;
-        }
-        level
-    }
-
-    fn set_load(&mut self, bin: usize, load: u64) {
-        self.by_load.remove(&(self.bins[bin].load, bin));
-        self.bins[bin].load = load;
-        self.by_load.insert((load, bin));
-    }
-
-    /// Joined with its neighbours in that bin, if they are there.
-    fn place(&mut self, mut part: Part, bin: usize) {
-        while let Some(neighbour) = self.neighbour_in(&part, bin) {
-            let joined = self.take_out(neighbour);
-            part.start = part.start.min(joined.start);
-            part.end = part.end.max(joined.end);
-        }
-        let cost = self.sequences[part.sequence].cost(&part.units());
-        let number = self.pieces.len();
-        self.of_sequence[part.sequence].push(number);
-        self.pieces.push(Piece { part, cost, bin });
-        let pieces = &mut self.bins[bin].pieces;
-        let at = pieces.partition_point(|other| *other < (cost, number));
-        pieces.insert(at, (cost, number));
-        self.set_load(bin, self.bins[bin].load + cost);
-    }
-
-    fn take_out(&mut self, number: usize) -> Part {
-        let Piece { part, cost, bin } = self.pieces[number].clone();
-        let pieces = &mut self.bins[bin].pieces;
-        if let Ok(at) = pieces.binary_search(&(cost, number)) {
-            pieces.remove(at);
-        }
-        self.of_sequence[part.sequence].retain(|other| *other != number);
-        self.set_load(bin, self.bins[bin].load - cost);
-        part
-    }
-
-    fn neighbour_in(&self, part: &Part, bin: usize) -> Option<usize> {
-        self.neighbours(part)
-            .find(|number| self.pieces[*number].bin == bin)
-    }
-
-    fn neighbours(&self, part: &Part) -> impl Iterator<Item = usize> {
-        self.of_sequence[part.sequence]
-            .iter()
-            .copied()
-            .filter(|number| {
-                let other = &self.pieces[*number].part;
-                other.end == part.start || other.start == part.end
-            })
-    }
-
-    /// Until the highest load is as low as it can be; then the others, as far as no cut is needed
-    /// for it: a shard that is not full takes a surprise better.
+    /// From the heaviest shard on, each as far as it goes. Where one unit alone is as long as the
+    /// bound, the others keep a distance to it: a shard that is not full takes a surprise better.
     fn level(&mut self) {
-        let enough = self.goal.bound + self.goal.bound / EVEN;
-        while let Some(&(load, heaviest)) = self.by_load.last() {
-            if load <= enough || self.seen >= MAX_SEEN {
-                break;
-            }
-            let bins = self.lighter_than(heaviest);
-            if !self.exchange(heaviest, &bins)
-                && (load <= self.goal.enough || !self.slice(heaviest, &bins))
-            {
-                break;
-            }
-        }
-        let enough = self.goal.even + self.goal.even / EVEN;
-        let mut stuck = vec![false; self.bins.len()];
-        while self.seen < 2 * MAX_SEEN {
-            let mut from_above = self.by_load.iter().rev();
+        let Goal {
+            even,
+            uncut,
+            bound: _,
+        } = self.goal;
+        let mut stuck = vec![false; self.board.bins.len()];
+        while self.seen < MAX_SEEN {
+            let mut from_above = self.board.by_load.iter().rev();
             let Some(&(load, heaviest)) = from_above.find(|(_, bin)| !stuck[*bin]) else {
-                break;
+                return;
             };
-            if load <= enough {
-                break;
+            if load <= even + even / EVEN {
+                return;
             }
-            let bins = self.lighter_than(heaviest);
-            stuck[heaviest] = !self.exchange(heaviest, &bins);
+            let bins = self.board.lighter_than(heaviest);
+            stuck[heaviest] =
+                !self.exchange(heaviest, &bins) && (load <= uncut || !self.slice(heaviest, &bins));
         }
-    }
-
-    /// The lightest first.
-    fn lighter_than(&self, bin: usize) -> Vec<usize> {
-        let below = self.by_load.range(..(self.bins[bin].load, bin));
-        below.map(|(_, bin)| *bin).collect()
     }
 
     /// Steps that are too small to matter would go on for ever.
     fn wanted(&self, heaviest: usize) -> u64 {
-        let load = self.bins[heaviest].load;
+        let load = self.board.bins[heaviest].load;
         load - (load / (4 * EVEN)).max(1)
     }
 
@@ -366,14 +254,14 @@ impl<'a> Board<'a> {
         let Some(exchange) = found.or_else(|| self.best_exchange(heaviest, far)) else {
             return false;
         };
-        let give = self.bins[heaviest].pieces[exchange.give].1;
-        let to = &self.bins[exchange.bin];
+        let give = self.board.bins[heaviest].pieces[exchange.give].1;
+        let to = &self.board.bins[exchange.bin];
         let take = exchange.take.map(|take| to.pieces[take].1);
-        let given = self.take_out(give);
-        let taken = take.map(|number| self.take_out(number));
-        self.place(given, exchange.bin);
+        let given = self.board.take_out(give);
+        let taken = take.map(|number| self.board.take_out(number));
+        self.board.place(given, exchange.bin);
         if let Some(taken) = taken {
-            self.place(taken, heaviest);
+            self.board.place(taken, heaviest);
         }
         true
     }
@@ -382,45 +270,17 @@ impl<'a> Board<'a> {
     fn slice(&mut self, heaviest: usize, bins: &[usize]) -> bool {
         let near = &bins[..bins.len().min(LIGHTEST)];
         let slice = self.best_slice(heaviest, near);
-        slice.map(|slice| self.give(slice)).is_some()
-    }
-
-    fn give(&mut self, slice: Slice) {
-        let Slice {
-            piece, give, bin, ..
-        } = slice;
-        let from = self.pieces[piece].bin;
-        let part = self.take_out(piece);
-        let (start, end) = if give.start == part.start {
-            (give.end, part.end)
-        } else {
-            (part.start, give.start)
-        };
-        let sequence = part.sequence;
-        self.place(
-            Part {
-                sequence,
-                start: give.start,
-                end: give.end,
-            },
-            bin,
-        );
-        self.place(
-            Part {
-                sequence,
-                start,
-                end,
-            },
-            from,
-        );
+        slice
+            .map(|it| self.board.give(it.piece, &it.give, it.bin))
+            .is_some()
     }
 
     fn best_exchange(&mut self, heaviest: usize, bins: &[usize]) -> Option<Exchange> {
         let wanted = self.wanted(heaviest);
-        let from = &self.bins[heaviest];
+        let from = &self.board.bins[heaviest];
         let mut best: Option<Exchange> = None;
         for &bin in bins {
-            let to = &self.bins[bin];
+            let to = &self.board.bins[bin];
             let gap = from.load - to.load;
             for (give, &(cost, _)) in from.pieces.iter().enumerate() {
                 // To carry over half of the gap would be ideal.
@@ -454,14 +314,15 @@ impl<'a> Board<'a> {
     /// The cheapest cut of those that help nearly as much as the best.
     fn best_slice(&mut self, heaviest: usize, lightest: &[usize]) -> Option<Slice> {
         let wanted = self.wanted(heaviest);
-        let load = self.bins[heaviest].load;
+        let load = self.board.bins[heaviest].load;
         let mut slices = Vec::new();
-        for &(cost, number) in &self.bins[heaviest].pieces {
-            let part = &self.pieces[number].part;
-            let sequence = &self.sequences[part.sequence];
+        for &(cost, number) in &self.board.bins[heaviest].pieces {
+            let part = &self.board.pieces[number].part;
+            let sequence = &self.board.sequences[part.sequence];
             let others = self
+                .board
                 .neighbours(part)
-                .map(|neighbour| self.pieces[neighbour].bin);
+                .map(|neighbour| self.board.pieces[neighbour].bin);
             let bins: BTreeSet<usize> = lightest
                 .iter()
                 .copied()
@@ -479,8 +340,8 @@ impl<'a> Board<'a> {
                         continue;
                     }
                     for &bin in &bins {
-                        let added = self.added(part.sequence, &give, bin);
-                        let highest = kept.max(self.bins[bin].load + added);
+                        let added = self.board.added(part.sequence, &give, bin);
+                        let highest = kept.max(self.board.bins[bin].load + added);
                         if highest <= wanted {
                             let (_, depth) = sequence.price(at);
                             let extra = (sequence.cost(&keep) + added).saturating_sub(cost);
@@ -504,46 +365,34 @@ impl<'a> Board<'a> {
             .min_by_key(|slice| (slice.price, slice.highest))
     }
 
-    /// What units add to the load of a bin that may hold their neighbours.
-    fn added(&self, sequence: usize, units: &Range<usize>, bin: usize) -> u64 {
-        let of = &self.sequences[sequence];
-        let part = Part {
-            sequence,
-            start: units.start,
-            end: units.end,
-        };
-        let neighbour = self.neighbour_in(&part, bin).map(|it| &self.pieces[it]);
-        neighbour.map_or_else(
-            || of.cost(units),
-            |piece| {
-                let joined = units.start.min(piece.part.start)..units.end.max(piece.part.end);
-                of.cost(&joined).saturating_sub(piece.cost)
-            },
-        )
-    }
-
     /// Who has two parts gives one away; then who has a part of two units cuts it.
     fn fill_empty(&mut self) {
         while let Some(&(_, empty)) = self
+            .board
             .by_load
             .iter()
-            .find(|(_, bin)| self.bins[*bin].pieces.is_empty())
+            .find(|(_, bin)| self.board.bins[*bin].pieces.is_empty())
         {
-            let givers = self.by_load.iter().rev().map(|(_, bin)| &self.bins[*bin]);
+            let givers = self
+                .board
+                .by_load
+                .iter()
+                .rev()
+                .map(|(_, bin)| &self.board.bins[*bin]);
             if let Some(giver) = givers.clone().find(|bin| bin.pieces.len() > 1) {
                 let cheapest = giver.pieces[0].1;
-                let part = self.take_out(cheapest);
-                self.place(part, empty);
+                let part = self.board.take_out(cheapest);
+                self.board.place(part, empty);
                 continue;
             }
             let cut = givers
                 .flat_map(|bin| &bin.pieces)
-                .find(|(_, number)| self.pieces[*number].part.units().len() > 1);
+                .find(|(_, number)| self.board.pieces[*number].part.units().len() > 1);
             let Some(&(_, number)) = cut else {
                 return;
             };
-            let part = self.pieces[number].part.clone();
-            let sequence = &self.sequences[part.sequence];
+            let part = self.board.pieces[number].part.clone();
+            let sequence = &self.board.sequences[part.sequence];
             let halves = |at: usize| {
                 let halves = [part.start..at, at..part.end];
                 halves.map(|half| sequence.cost(&half)).into_iter().max()
@@ -551,27 +400,8 @@ impl<'a> Board<'a> {
             let Some(at) = (part.start + 1..part.end).min_by_key(|at| (halves(*at), *at)) else {
                 return;
             };
-            self.give(Slice {
-                highest: 0,
-                price: (0, 0),
-                piece: number,
-                give: at..part.end,
-                bin: empty,
-            });
+            self.board.give(number, &(at..part.end), empty);
         }
-    }
-
-    fn shares(self) -> Vec<Share> {
-        let share = |bin: &Bin| {
-            let parts = bin.pieces.iter().map(|piece| &self.pieces[piece.1].part);
-            let mut parts: Vec<Part> = parts.cloned().collect();
-            parts.sort();
-            Share {
-                load: bin.load,
-                parts,
-            }
-        };
-        self.bins.iter().map(share).collect()
     }
 }
 
@@ -718,6 +548,9 @@ mod tests {
             prop_assert!(!empty || dealt.iter().all(|share| units(share) <= 1));
         }
 
+    }
+
+    proptest! {
         #[test]
         fn what_has_no_set_up_keeps_the_bound_of_list_scheduling(
             costs in vec(1_u64..2_000_000_000, 0..120), shards in 1_usize..40

@@ -97,7 +97,7 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
 /// How much higher than the best possible a load may be before a file is cut for it, as a part of
 /// the best: a guess is not worth a cut that a measurement is.
 pub(super) fn slack(estimates: &Estimates) -> u64 {
-    if estimates.in_microseconds { 200 } else { 5 }
+    if estimates.in_microseconds { 1_000 } else { 5 }
 }
 
 /// Fills shards, files and tests of the plan. Returns the files that are cut.
@@ -550,8 +550,8 @@ mod tests {
             }
         }
         moved.sort_unstable();
-        assert!(moved[moved.len() / 2] <= 5, "median of {moved:?} %");
-        assert!(moved[moved.len() - 1] <= 30, "most of {moved:?} %");
+        assert!(moved[moved.len() / 2] <= 10, "median of {moved:?} %");
+        assert!(moved[moved.len() - 1] <= 40, "most of {moved:?} %");
     }
 
     #[test]

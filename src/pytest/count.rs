@@ -188,25 +188,27 @@ impl Scope {
         self.tests.insert(name, tests);
     }
 
-    /// Those of the classes in it included.
-    fn functions(&self) -> Vec<Function> {
-        let mut tests: Vec<_> = self.tests.iter().collect();
-        tests.sort_by_key(|(name, tests)| (tests.at, *name));
-        let named = |(name, tests): (&String, &Tests)| match &tests.functions {
-            None => vec![Function {
-                name: name.clone(),
-                tests: tests.count,
-            }],
-            Some(functions) => functions
-                .iter()
-                .map(|function| Function {
+    /// Takes them out, those of the classes in it included.
+    fn functions(&mut self) -> Vec<Function> {
+        let mut tests: Vec<_> = std::mem::take(&mut self.tests).into_iter().collect();
+        if self.switched_off {
+            return Vec::new();
+        }
+        tests.sort_by(|one, other| (one.1.at, &one.0).cmp(&(other.1.at, &other.0)));
+        let mut functions = Vec::new();
+        for (name, tests) in tests {
+            match tests.functions {
+                None => functions.push(Function {
+                    name,
+                    tests: tests.count,
+                }),
+                Some(inner) => functions.extend(inner.iter().map(|function| Function {
                     name: format!("{name}::{}", function.name),
                     tests: function.tests,
-                })
-                .collect(),
-        };
-        let all = tests.into_iter().filter(|_| !self.switched_off);
-        all.flat_map(named).collect()
+                })),
+            }
+        }
+        functions
     }
 }
 
@@ -299,7 +301,8 @@ impl Reading<'_> {
             match self.classes.get(last.as_ref()) {
                 Some(known) => {
                     class.tests = MAX_TESTS.min(class.tests + known.tests);
-                    class.functions = without_repetition(&class.functions, &known.functions);
+                    class.functions =
+                        without_repetition(&class.functions, known.functions.to_vec());
                     self.named += class.functions.len();
                     if self.named > MAX_NAMED {
                         class.functions = Rc::default();
@@ -382,7 +385,7 @@ impl Reading<'_> {
     }
 
     fn close(&mut self) {
-        let Some(scope) = self.scopes.pop() else {
+        let Some(mut scope) = self.scopes.pop() else {
             return;
         };
         let total = scope.total();
@@ -400,7 +403,7 @@ impl Reading<'_> {
         class.functions = if scope.switched_off || self.named > MAX_NAMED {
             Rc::default()
         } else {
-            without_repetition(&class.functions, &own)
+            without_repetition(&class.functions, own)
         };
         class.tests = if scope.switched_off {
             0
@@ -417,7 +420,10 @@ impl Reading<'_> {
                 name: function.name.clone(),
                 tests: MAX_TESTS.min(function.tests * factor),
             };
-            let functions = class.functions.iter().map(repeated).collect();
+            let functions = match factor {
+                1 => class.functions,
+                _ => class.functions.iter().map(repeated).collect(),
+            };
             let count = MAX_TESTS.min(class.tests * factor);
             parent.insert(name, count, Some(functions));
         }
@@ -427,13 +433,14 @@ impl Reading<'_> {
         while self.scopes.len() > 1 {
             self.close();
         }
-        let module = self.scopes.first();
+        let tests = self.scopes.first().map_or(0, Scope::total);
+        let module = self.scopes.first_mut();
         let mut functions = module.map_or_else(Vec::new, Scope::functions);
         if functions.len() > MAX_NAMED {
             functions.clear();
         }
         Counted {
-            tests: module.map_or(0, Scope::total),
+            tests,
             doctests: self.doctests,
             functions,
         }
@@ -441,10 +448,13 @@ impl Reading<'_> {
 }
 
 /// Of two with one name the later one counts, in the place of the earlier.
-fn without_repetition(earlier: &[Function], later: &[Function]) -> Rc<[Function]> {
+fn without_repetition(earlier: &[Function], later: Vec<Function>) -> Rc<[Function]> {
+    if earlier.is_empty() {
+        return later.into();
+    }
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut functions: Vec<Function> = Vec::new();
-    for function in earlier.iter().chain(later) {
+    for function in earlier.iter().chain(&later) {
         if let Some(place) = places.get(function.name.as_str()) {
             functions[*place] = function.clone();
         } else {

@@ -441,11 +441,10 @@ impl Search<'_> {
 }
 
 fn source(path: &Utf8Path) -> Option<Vec<u8>> {
-    let mut source = Vec::new();
-    fs_err::File::open(path)
-        .ok()?
-        .take(MAX_SOURCE_BYTES)
-        .read_to_end(&mut source)
-        .ok()?;
+    let file = fs_err::File::open(path).ok()?;
+    // With room for one byte more the end is found without another try.
+    let size = file.metadata().ok()?.len().min(MAX_SOURCE_BYTES);
+    let mut source = Vec::with_capacity(usize::try_from(size).ok()? + 1);
+    file.take(MAX_SOURCE_BYTES).read_to_end(&mut source).ok()?;
     Some(source)
 }

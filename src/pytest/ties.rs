@@ -23,15 +23,14 @@ impl Ties {
             let arguments = rest.trim_ascii_start().strip_prefix(b"(")?;
             Some(first_string(arguments).unwrap_or_else(|| UNNAMED.to_owned()))
         });
-        let marked = |word: &[u8]| {
-            after(source, b"mark.").any(|rest| {
-                rest.strip_prefix(word)
-                    .is_some_and(|rest| !rest.first().copied().is_some_and(is_part_of_name))
-            })
+        let is_needed = |rest: &[u8]| {
+            let words: [&[u8]; 2] = [b"dependency", b"incremental"];
+            let mut after = words.iter().filter_map(|word| rest.strip_prefix(*word));
+            after.any(|rest| !rest.first().copied().is_some_and(is_part_of_name))
         };
         Self {
             groups: groups.collect(),
-            ordered: marked(b"dependency") || marked(b"incremental"),
+            ordered: after(source, b"mark.").any(is_needed),
         }
     }
 }
@@ -44,9 +43,15 @@ fn is_part_of_name(byte: u8) -> bool {
 fn after<'a>(source: &'a [u8], word: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = source;
     std::iter::from_fn(move || {
-        let at = rest.windows(word.len()).position(|window| window == word)?;
-        rest = &rest[at + word.len()..];
-        Some(rest)
+        loop {
+            let at = rest.iter().position(|byte| *byte == word[0])?;
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix(word) {
+                rest = after;
+                return Some(after);
+            }
+            rest = &rest[1..];
+        }
     })
 }
 
