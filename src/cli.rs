@@ -11,8 +11,8 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, coverage, local, merge, plan, post, prepare, publish, run as run_shard, signal_all,
-    split, wait_for,
+    console, coverage, flaky, local, merge, plan, post, prepare, publish, run as run_shard,
+    signal_all, split, wait_for,
 };
 use crate::config::{Settings, Sources};
 use crate::model::exit::{Exit, UsageError};
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Split(split::SplitArgs),
     /// Print what is covered, of everything or of a change, and fail below a threshold
     Coverage(coverage::CoverageArgs),
+    /// List flaky tests with their rates, from the history
+    Flaky(flaky::FlakyArgs),
     /// Wait until ports accept connections, then run a command
     WaitFor(wait_for::WaitForArgs),
     /// What the action does after the job's last step
@@ -112,6 +114,7 @@ async fn execute(command: Command) -> Result<Exit> {
         Command::Prepare(args) => prepare::prepare(args).await,
         Command::Publish(args) => publish::publish(args).await,
         Command::Local(args) => local::local(args).await,
+        Command::Flaky(args) => flaky::flaky(args).await,
         Command::Post(args) => post::post(args).await,
         Command::Merge(_)
         | Command::Split(_)

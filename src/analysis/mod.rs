@@ -4,5 +4,6 @@ pub(crate) mod compare;
 pub(crate) mod history;
 pub(crate) mod merge;
 pub(crate) mod policy;
+pub(crate) mod quarantine;
 mod rename;
 pub(crate) mod verdict;

@@ -8,12 +8,14 @@ use super::console;
 use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
 use crate::analysis::verdict::{JobResults, decide};
+use crate::coverage::diff::Patch;
 use crate::coverage::{json, merge as coverage_merge};
 use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
 use crate::model::exit::{Exit, UsageError};
 use crate::model::history::History;
 use crate::model::plan::Plan;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::Report;
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
@@ -29,6 +31,12 @@ pub(crate) struct Conclusion {
     pub(crate) history: History,
     /// With the baseline; `None` without one.
     pub(crate) comparison: Option<Comparison>,
+    /// Why there is none, where one was looked for.
+    pub(crate) not_compared: Option<String>,
+    /// The coverage of the change, where there are both.
+    pub(crate) patch: Option<Patch>,
+    /// Failed tests that do not count.
+    pub(crate) quarantined: Vec<Quarantined>,
 }
 
 impl Conclusion {
@@ -42,8 +50,11 @@ impl Conclusion {
             report,
             verdict,
             coverage,
-            history: _,
+            history,
             comparison,
+            not_compared,
+            patch,
+            quarantined,
         } = self;
         View::new(ViewInput {
             title,
@@ -51,6 +62,10 @@ impl Conclusion {
             verdict,
             coverage: coverage.as_ref(),
             comparison: comparison.as_ref(),
+            not_compared: not_compared.as_deref(),
+            patch: patch.as_ref(),
+            quarantined,
+            ends: &history.ends,
             links,
         })
     }
@@ -58,7 +73,8 @@ impl Conclusion {
 
 /// Reads the shards of a plan, merges them and decides.
 ///
-/// `prefix` is the folder of the suite inside its repository, empty for the root.
+/// `prefix` is the folder of the suite inside its repository, empty for the root; `commit` the one that
+/// was tested, where it is known.
 ///
 /// # Errors
 /// A file of a shard cannot be read from the disk. Bad content is a warning or a lost shard.
@@ -68,6 +84,7 @@ pub(crate) fn conclude(
     jobs: &JobResults,
     history: History,
     prefix: &Utf8Path,
+    commit: Option<&str>,
 ) -> Result<Conclusion> {
     let mut warnings = found.warnings.clone();
     let mut results = Vec::new();
@@ -104,7 +121,12 @@ pub(crate) fn conclude(
     report.warnings.extend(warnings);
     let merged = Merged { report, run_twice };
     let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
-    let history = history::fold(history, &plan.suite, plan.shards.len(), &results);
+    let run = history::Run {
+        suite: &plan.suite,
+        total: plan.shards.len(),
+        commit,
+    };
+    let history = history::fold(history, run, &results);
     let report = merged.report.below(prefix);
     Ok(Conclusion {
         report,
@@ -112,6 +134,9 @@ pub(crate) fn conclude(
         coverage,
         history,
         comparison: None,
+        not_compared: None,
+        patch: None,
+        quarantined: Vec::new(),
     })
 }
 
@@ -142,6 +167,7 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
         &JobResults::new(),
         History::default(),
         Utf8Path::new(""),
+        None,
     )?;
     conclusion
         .verdict

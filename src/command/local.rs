@@ -101,6 +101,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         .max_parallel
         .map_or(total, |most| most.get().min(total));
     let interrupts = Interrupts::install()?;
+    let beside = args.judge.beside()?;
     if let Some(project) = &mut project
         && !dry_run
         && compose::prepare(project, at_once.into(), &interrupts)
@@ -148,8 +149,8 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
 
     let found = workspace::find_shards(work.path())?;
     let prefix = conclude::prefix_in_repository(&root);
-    let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history, &prefix)?;
-    let conclusion = args.judge.judge(conclusion);
+    let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history, &prefix, None)?;
+    let conclusion = args.judge.judge(conclusion, beside);
     let history = conclusion.history.to_bytes();
     workspace::write_atomic(&work.path().join(HISTORY_FILE), &history)?;
     let view = conclusion.view(None, Links::default());

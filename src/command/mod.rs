@@ -1,11 +1,13 @@
 //! One story a file: gather, decide, emit.
 
+pub(crate) mod change;
 pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
 pub(crate) mod coverage;
 pub(crate) mod coverage_files;
 pub(crate) mod explain;
+pub(crate) mod flaky;
 pub(crate) mod gather_coverage;
 pub(crate) mod history;
 pub(crate) mod job;

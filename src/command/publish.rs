@@ -12,7 +12,7 @@ use super::conclude::{self, Conclusion};
 use super::console;
 use super::history::{self, HistoryArgs};
 use super::job::Job;
-use super::judge::JudgeArgs;
+use super::judge::{Beside, JudgeArgs};
 use super::plan::current_dir;
 use super::report_folder;
 use super::work::WorkArgs;
@@ -48,6 +48,10 @@ pub(crate) struct PublishArgs {
     /// Name of the check run [default: the suite's name and "tests"]
     #[arg(long, value_name = "NAME")]
     pub(crate) check_name: Option<String>,
+
+    /// Whether the check run and the log also mark new lines that no test runs
+    #[arg(long, value_name = "WHEN", default_value = "off")]
+    pub(crate) coverage_annotations: Switch,
 
     /// Whether to publish a check run
     #[arg(long, value_name = "WHEN", default_value = "on")]
@@ -150,8 +154,13 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
         }
         None => history::of_disk(&args.history, &args.work, &work),
     };
-    let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix)?;
-    let conclusion = args.judge.judge(conclusion);
+    let commit = job.as_ref().map(|job| job.context.head_sha.as_str());
+    let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix, commit)?;
+    let mut beside = args.judge.beside()?;
+    if let Some(job) = &job {
+        ask_github(&mut beside, &args, job, &work).await;
+    }
+    let conclusion = args.judge.judge(conclusion, beside);
     let mut view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {
@@ -171,6 +180,27 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
         emit(&args, job, &conclusion, &view).await;
     }
     Ok(conclusion.exit())
+}
+
+/// Finds out what was not told by hand. A result is published without it too.
+async fn ask_github(beside: &mut Beside, args: &PublishArgs, job: &Job, work: &WorkDir) {
+    let client = match job.client(args.token.as_deref()) {
+        Ok(Some(client)) => client,
+        Ok(None) => return,
+        Err(error) => return tell(Err(error)),
+    };
+    if beside.baseline.is_none() {
+        let folder = work.path().join("baseline");
+        let _ = fs::remove_dir_all(&folder);
+        let found = job
+            .download_baseline(&args.work.suite, &folder, &client)
+            .await;
+        beside.baseline = Some(found.unwrap_or_else(|error| Err(format!("{error:#}"))));
+    }
+    if beside.change.is_none() {
+        let change = job.change(&client).await;
+        beside.change = change.map_err(|error| format!("{error:#}")).transpose();
+    }
 }
 
 fn links(job: &Job) -> Links {
@@ -214,7 +244,10 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             None
         }
     };
-    let marks = annotations::annotations(view);
+    let mut marks = annotations::annotations(view);
+    if args.coverage_annotations == Switch::On {
+        marks.extend(annotations::uncovered(view, marks.len()));
+    }
     let mut checked = false;
     if let Some(client) = &client {
         if args.check_run == Switch::On {
@@ -292,10 +325,12 @@ fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishAr
         .coverage
         .as_ref()
         .map(|coverage| coverage.totals().percent());
-    set(
-        "coverage",
-        &percent.map_or_else(String::new, |percent| format!("{percent:.2}")),
-    )
+    let shown =
+        |percent: Option<f64>| percent.map_or_else(String::new, |percent| format!("{percent:.2}"));
+    set("coverage", &shown(percent))?;
+    let patch = conclusion.patch.as_ref();
+    let patch = patch.map(|patch| patch.coverage.totals().percent());
+    set("patch-coverage", &shown(patch))
 }
 
 #[cfg(test)]
@@ -326,6 +361,10 @@ mod tests {
                 verdict,
                 coverage: None,
                 comparison,
+                not_compared: None,
+                patch: None,
+                quarantined: &[],
+                ends: &BTreeMap::new(),
                 links: Links::default(),
             }))
         };

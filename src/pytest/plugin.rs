@@ -22,6 +22,14 @@ pub(crate) struct PluginPaths {
     pub(crate) root: Utf8PathBuf,
 }
 
+/// How a shard is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Manner {
+    pub(crate) company: Company,
+    /// How often a test that fails is run again at the end.
+    pub(crate) retries: u32,
+}
+
 /// Whether other shards work in the same folder at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Company {
@@ -37,7 +45,7 @@ pub(crate) fn environment(
     plan: &Plan,
     shard: Shard,
     paths: &PluginPaths,
-    company: Company,
+    manner: Manner,
     current: impl Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
     let current = |name: &str| current(name).filter(|value| !value.is_empty());
@@ -58,7 +66,10 @@ pub(crate) fn environment(
         ("PYTEST_PLUGINS", in_front(MODULE, "PYTEST_PLUGINS", ',')),
         ("COVERAGE_FILE", coverage_file(&paths.shard_dir).to_string()),
     ];
-    if company == Company::SideBySide {
+    if manner.retries > 0 {
+        variables.push(("PARALLEL_PYTEST_RETRIES", manner.retries.to_string()));
+    }
+    if manner.company == Company::SideBySide {
         variables.push(("PARALLEL_PYTEST_SIDE_BY_SIDE", "1".to_owned()));
     }
     if current("PYTHONHASHSEED").is_none() {
@@ -93,7 +104,11 @@ mod tests {
                 .map(|(_, value)| (*value).to_owned())
         };
         let shard = "1/2".parse().expect("a shard");
-        environment(&plan(2), shard, &paths, company, current)
+        let manner = Manner {
+            company,
+            retries: 2,
+        };
+        environment(&plan(2), shard, &paths, manner, current)
             .into_iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect()
@@ -115,6 +130,7 @@ mod tests {
                 .any(|line| line.starts_with("PYTHONHASHSEED"))
         );
         assert!(variables.contains(&"PARALLEL_PYTEST_SIDE_BY_SIDE=1".to_owned()));
+        assert!(variables.contains(&"PARALLEL_PYTEST_RETRIES=2".to_owned()));
     }
 
     #[test]
