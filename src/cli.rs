@@ -11,7 +11,7 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, coverage, flaky, local, merge, plan, post, prepare, publish, run as run_shard,
+    console, coverage, flaky, init, local, merge, plan, post, prepare, publish, run as run_shard,
     signal_all, split, wait_for,
 };
 use crate::config::{Settings, Sources};
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Split(split::SplitArgs),
     /// Print what is covered, of everything or of a change, and fail below a threshold
     Coverage(coverage::CoverageArgs),
+    /// Print a ready workflow for this repository
+    Init(init::InitArgs),
     /// List flaky tests with their rates, from the history
     Flaky(flaky::FlakyArgs),
     /// Wait until ports accept connections, then run a command
@@ -97,6 +99,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
         Command::Merge(args) => merge::merge(&args),
         Command::SignalAll(args) => signal_all::signal_all(&args),
         Command::Split(args) => split::split(&args),
+        Command::Init(args) => Ok(init::init(&args)),
         Command::Coverage(args) => coverage::coverage(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -118,6 +121,7 @@ async fn execute(command: Command) -> Result<Exit> {
         Command::Post(args) => post::post(args).await,
         Command::Merge(_)
         | Command::Split(_)
+        | Command::Init(_)
         | Command::Coverage(_)
         | Command::WaitFor(_)
         | Command::SignalAll(_) => {
@@ -235,7 +239,7 @@ mod tests {
         let mut cli = Cli::command();
         cli.build();
         let commands = cli.get_subcommands().filter(|command| {
-            !["post", "wait-for", "signal-all", "help"].contains(&command.get_name())
+            !["init", "post", "wait-for", "signal-all", "help"].contains(&command.get_name())
         });
         let flags: BTreeSet<&str> = commands
             .flat_map(config::arguments)

@@ -15,6 +15,7 @@ use super::job::Job;
 use super::judge::{Beside, JudgeArgs};
 use super::plan::current_dir;
 use super::report_folder;
+use super::reports::{self, Patterns};
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::github::check_run::{self, CheckRun};
@@ -36,6 +37,14 @@ pub(crate) struct PublishArgs {
     /// Folder that holds the shards' folders, and the plan [default: this run's artifacts, else the work folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) reports: Option<Utf8PathBuf>,
+
+    /// `JUnit` files of any program, instead of the shards of a plan
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub(crate) junit: Vec<String>,
+
+    /// Coverage to `--junit`: data files of coverage.py, coverage.json, Cobertura's XML or lcov
+    #[arg(long, value_name = "GLOB", num_args = 1.., requires = "junit")]
+    pub(crate) coverage: Vec<String>,
 
     /// Folder for the merged report
     #[arg(long, value_name = "DIR", default_value = "report")]
@@ -124,38 +133,16 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
     let job = Job::of_this_process()?;
     let needs = args.needs.clone().unwrap_or_default().0;
-    let (folder, mut warnings) = match (&args.reports, &job) {
-        (Some(folder), _) if !folder.is_dir() => {
-            return Err(UsageError(format!("--reports: there is no folder {folder}")).into());
-        }
-        (Some(folder), _) => (folder.clone(), Vec::new()),
-        (None, Some(job)) if job.has_artifacts() => {
-            let folder = work.path().join("artifacts");
-            if folder.exists() {
-                fs::remove_dir_all(&folder)?;
-            }
-            fs::create_dir_all(&folder)?;
-            let patient = needs.values().all(|result| result == "success");
-            let token = args.token.as_deref();
-            let warnings = job
-                .download_all(&args.work.suite, &folder, token, patient)
-                .await?;
-            (folder, warnings)
-        }
-        (None, _) => (work.path().to_owned(), Vec::new()),
+    let conclusion = if args.junit.is_empty() {
+        of_shards(&args, job.as_ref(), &work, &needs).await?
+    } else {
+        let patterns = Patterns {
+            junit: &args.junit,
+            coverage: &args.coverage,
+        };
+        let prefix = conclude::prefix_in_repository(&current_dir()?);
+        reports::conclude(patterns, &args.work.suite, &needs, &prefix)?
     };
-    let mut found = workspace::find_shards(&folder)?;
-    found.warnings.append(&mut warnings);
-    let plan = conclude::plan_of(&found, args.work.plan_file.as_deref(), folder.as_str())?;
-    let prefix = conclude::prefix_in_repository(&current_dir()?);
-    let known = match &job {
-        Some(job) => {
-            history::of_job(&args.history, &args.work, &work, job, args.token.as_deref()).await
-        }
-        None => history::of_disk(&args.history, &args.work, &work),
-    };
-    let commit = job.as_ref().map(|job| job.context.head_sha.as_str());
-    let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix, commit)?;
     let mut beside = args.judge.beside()?;
     if let Some(job) = &job {
         ask_github(&mut beside, &args, job, &work).await;
@@ -201,6 +188,47 @@ async fn ask_github(beside: &mut Beside, args: &PublishArgs, job: &Job, work: &W
         let change = job.change(&client).await;
         beside.change = change.map_err(|error| format!("{error:#}")).transpose();
     }
+}
+
+/// The shards of a plan, from the artifacts of the run or from a folder.
+async fn of_shards(
+    args: &PublishArgs,
+    job: Option<&Job>,
+    work: &WorkDir,
+    needs: &JobResults,
+) -> Result<Conclusion> {
+    let (folder, mut warnings) = match (&args.reports, job) {
+        (Some(folder), _) if !folder.is_dir() => {
+            return Err(UsageError(format!("--reports: there is no folder {folder}")).into());
+        }
+        (Some(folder), _) => (folder.clone(), Vec::new()),
+        (None, Some(job)) if job.has_artifacts() => {
+            let folder = work.path().join("artifacts");
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
+            }
+            fs::create_dir_all(&folder)?;
+            let patient = needs.values().all(|result| result == "success");
+            let token = args.token.as_deref();
+            let warnings = job
+                .download_all(&args.work.suite, &folder, token, patient)
+                .await?;
+            (folder, warnings)
+        }
+        (None, _) => (work.path().to_owned(), Vec::new()),
+    };
+    let mut found = workspace::find_shards(&folder)?;
+    found.warnings.append(&mut warnings);
+    let plan = conclude::plan_of(&found, args.work.plan_file.as_deref(), folder.as_str())?;
+    let prefix = conclude::prefix_in_repository(&current_dir()?);
+    let known = match job {
+        Some(job) => {
+            history::of_job(&args.history, &args.work, work, job, args.token.as_deref()).await
+        }
+        None => history::of_disk(&args.history, &args.work, work),
+    };
+    let commit = job.map(|job| job.context.head_sha.as_str());
+    conclude::conclude(&plan, &found, needs, known.history, &prefix, commit)
 }
 
 fn links(job: &Job) -> Links {

@@ -43,7 +43,7 @@ pub(crate) async fn find(client: &Client, context: &Context, suite: &SuiteName) 
             return Ok(Search::Found(found));
         }
         reason = format!(
-            "of the runs of `{branch}`, none with a result is of one of the {} commits before this one",
+            "of the runs of {branch}, none with a result is of one of the {} commits before this one",
             before.known.len()
         );
     }
@@ -248,7 +248,8 @@ mod tests {
             commits(&server, page, &part).await;
         }
         let nothing = found(&server, &[left(3, "main", "c301")], |_| ()).await;
-        let said = "of the runs of `main`, none with a result is of one of the 300 commits before this one";
+        let said =
+            "of the runs of main, none with a result is of one of the 300 commits before this one";
         assert_eq!(nothing, Search::Nothing(said.to_owned()));
     }
 

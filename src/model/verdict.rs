@@ -51,6 +51,11 @@ pub(crate) enum Reason {
         id: NodeId,
         shards: Vec<Shard>,
     },
+    /// A report of another program that is not whole.
+    ReportBroken {
+        file: String,
+        what: String,
+    },
     CollectionFailed {
         shard: Shard,
         what: String,
@@ -94,6 +99,7 @@ impl Reason {
                 | Self::ShardCrashed { .. }
                 | Self::TestsLost { .. }
                 | Self::RunTwice { .. }
+                | Self::ReportBroken { .. }
         )
     }
 }

@@ -65,7 +65,7 @@ mod tests {
         insta::assert_snapshot!(table(&rates(&ends), Some("the branch main")), @r"
           flaky  failed  runs  test
           25.0%       0     4  a.py::test_a
-          25.0%       1     4  a.py::test_c[\x1b[31m]
+          25.0%       1     4  a.py::test_c[]
         ");
         assert!(table(&[], Some("the branch main")).starts_with("no flaky test"));
         assert!(table(&[], None).contains("no history"));

@@ -537,9 +537,9 @@ fn the_coverage_of_a_change() {
 fn a_baseline_that_is_not_there_is_said() {
     let story = super::one_failure();
     let mut view = story.view();
-    view.not_compared = Some("no run of `main` has left a result\nmore");
+    view.not_compared = Some("no run of main has left a result\nmore");
     let text = comment::comment(&view);
-    insta::assert_snapshot!(text.lines().last().unwrap_or_default(), @"For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); not compared: no run of \\`main\\` has left a result; [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)");
+    insta::assert_snapshot!(text.lines().last().unwrap_or_default(), @"For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); not compared: no run of main has left a result; [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)");
 }
 
 #[test]
@@ -559,7 +559,7 @@ fn quarantined_tests_are_shown_and_do_not_count() {
 
     ### 🔇 1 quarantined test
 
-    - `tests/test_shop.py::test_total[a|b]` failed (shard 2/2): waits for the new scheduler; `@shop`, until 2026-12-31
+    - `tests/test_shop.py::test_total[a|b]` failed (shard 2/2): waits for the new scheduler; `@shop`, until `2026-12-31`
 
     ");
 }
