@@ -87,6 +87,19 @@ impl Job {
         !is_fork && (triggering_run.is_none() || default_branch.as_ref() == Some(branch))
     }
 
+    /// Whether this run is one of the default branch itself.
+    pub(crate) fn stands_for_default_branch(&self) -> bool {
+        let Context {
+            branch,
+            default_branch,
+            pull_request,
+            ..
+        } = &self.context;
+        self.may_leave_history()
+            && pull_request.is_none()
+            && default_branch.as_ref() == Some(branch)
+    }
+
     /// # Errors
     /// The disk's or the artifact service's.
     pub(crate) async fn upload_plan(&self, plan: &Plan, path: &Utf8Path) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 use fs_err as fs;
 use serde::Deserialize;
@@ -21,11 +21,15 @@ use crate::analysis::verdict::JobResults;
 use crate::github::check_run::{self, CheckRun};
 use crate::github::client::Client;
 use crate::github::comment::{self as github_comment, Need};
+use crate::github::data_branch;
 use crate::github::error::Error;
 use crate::github::pull_request;
 use crate::model::exit::{Exit, UsageError};
+use crate::render::template::Template;
 use crate::render::view::{Links, View};
-use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
+use crate::render::{
+    annotations, badge, check, comment, result_json, summary, terminal, workflow_command,
+};
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -69,6 +73,15 @@ pub(crate) struct PublishArgs {
     /// When to comment on the pull request
     #[arg(long, value_name = "WHEN", default_value = "always")]
     pub(crate) comment: CommentOn,
+
+    /// Template of minijinja for the comment; it has `comment`, `headline` and `result`, which is
+    /// result.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) comment_template: Option<Utf8PathBuf>,
+
+    /// Branch that gets the badges of a run on the default branch, such as badges
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) badges_branch: Option<String>,
 
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
@@ -133,6 +146,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
     let job = Job::of_this_process()?;
     let needs = args.needs.clone().unwrap_or_default().0;
+    let template = read_template(args.comment_template.as_deref())?;
     let conclusion = if args.junit.is_empty() {
         of_shards(&args, job.as_ref(), &work, &needs).await?
     } else {
@@ -164,7 +178,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
             Ok(url) => view.links.report = url,
             Err(error) => tell(Err(error)),
         }
-        emit(&args, job, &conclusion, &view).await;
+        emit(&args, template.as_ref(), job, &conclusion, &view).await;
     }
     Ok(conclusion.exit())
 }
@@ -255,7 +269,13 @@ fn tell(result: Result<()>) {
 
 /// Every sink for itself: what one refuses, the others still show, and the exit code is the
 /// verdict's.
-async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &View<'_>) {
+async fn emit(
+    args: &PublishArgs,
+    template: Option<&Template>,
+    job: &Job,
+    conclusion: &Conclusion,
+    view: &View<'_>,
+) {
     tell(
         job.files
             .append_summary(&summary::summary(view, summary::JOB_SUMMARY_BYTES)),
@@ -302,11 +322,18 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
         }
         if let Some(need) = args.comment.need(view) {
             tell(
-                publish_comment(client, job, view, need)
+                publish_comment(client, job, view, &body(template, conclusion, view), need)
                     .await
                     .map_err(anyhow::Error::new),
             );
         }
+    }
+    if let (Some(client), Some(branch)) = (&client, &args.badges_branch)
+        && job.stands_for_default_branch()
+    {
+        let files = badge_files(view);
+        let pushed = data_branch::write(client, &job.context, branch, &files).await;
+        tell(pushed.map(drop).map_err(anyhow::Error::new));
     }
     if !checked {
         for mark in &marks {
@@ -318,25 +345,55 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
     }
 }
 
+fn read_template(path: Option<&Utf8Path>) -> Result<Option<Template>> {
+    let Some(path) = path else { return Ok(None) };
+    let usage = |what: String| UsageError(format!("--comment-template {path}: {what}"));
+    let text = fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
+    Ok(Some(Template::parse(text).map_err(usage)?))
+}
+
+/// The comment in the project's words, or in ours where those do not work.
+fn body(template: Option<&Template>, conclusion: &Conclusion, view: &View<'_>) -> String {
+    let own = template.map(|template| {
+        let result = result_json::result_json(view, conclusion.exit().code());
+        template.comment(view, &result)
+    });
+    match own {
+        Some(Ok(text)) => text,
+        Some(Err(what)) => {
+            tell(Err(anyhow::anyhow!(
+                "the comment's template is not used: {what}"
+            )));
+            comment::comment(view)
+        }
+        None => comment::comment(view),
+    }
+}
+
 async fn publish_comment(
     client: &Client,
     job: &Job,
     view: &View<'_>,
+    body: &str,
     need: Need,
 ) -> Result<(), Error> {
     if let Some(number) = pull_request::of_run(client, &job.context).await? {
         let marker = comment::marker(view.suite);
-        github_comment::upsert(
-            client,
-            &job.context,
-            number,
-            &marker,
-            &comment::comment(view),
-            need,
-        )
-        .await?;
+        github_comment::upsert(client, &job.context, number, &marker, body, need).await?;
     }
     Ok(())
+}
+
+/// Each suite in a folder of its own.
+fn badge_files(view: &View<'_>) -> Vec<data_branch::File> {
+    let badges = badge::badges(view);
+    let files = badges.iter().flat_map(|badge| {
+        let path = |kind: &str| format!("{}/{}.{kind}", view.suite, badge.name);
+        [(path("svg"), badge.svg()), (path("json"), badge.endpoint())]
+    });
+    files
+        .map(|(path, content)| data_branch::File { path, content })
+        .collect()
 }
 
 fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishArgs) -> Result<()> {

@@ -7,6 +7,7 @@ pub(crate) mod check_run;
 pub(crate) mod client;
 pub(crate) mod comment;
 pub(crate) mod context;
+pub(crate) mod data_branch;
 pub(crate) mod error;
 #[cfg(test)]
 mod fake_checks;

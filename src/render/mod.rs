@@ -24,6 +24,7 @@ pub(crate) mod progress;
 pub(crate) mod result_json;
 pub(crate) mod sentence;
 pub(crate) mod summary;
+pub(crate) mod template;
 pub(crate) mod terminal;
 pub(crate) mod test_blocks;
 pub(crate) mod view;

@@ -563,3 +563,23 @@ fn quarantined_tests_are_shown_and_do_not_count() {
 
     ");
 }
+
+#[test]
+fn a_shard_that_was_run_again_says_so() {
+    let mut story = super::all_green_with_coverage();
+    story.report.shards[2].attempt = 2;
+    let text = comment::comment(&story.view());
+    let rows: String = text
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("|  | shard"))
+        .take(6)
+        .collect();
+    insta::assert_snapshot!(rows, @r"
+    |  | shard | tests | problems | time | predicted | attempt |
+    |---|---:|---:|---:|---:|---:|---:|
+    | ████████████████████ | 1/4 | 4 |  | 2m 3s | 1m 0s | 1 |
+    | ██████████████████ | 2/4 | 3 |  | 1m 51s | 1m 0s | 1 |
+    | ██████████ | 3/4 | 3 |  | 1m 0s | 1m 0s | 2 |
+    | ████████████████ | 4/4 | 3 |  | 1m 38s | 1m 0s | 1 |
+    ");
+}
