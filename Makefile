@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHARDS ?= 4
 BINARY = target/release/parallel-pytest
 
-.PHONY: help demo test bench lint build
+.PHONY: help demo test bench lint build screenshots
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ test: ## all tests; on Debian installs and starts what they need (the engine nee
 
 bench: build ## measurements against pytest alone, pytest-xdist and pytest-split
 	tests/bench/run
+
+screenshots: ## the pictures of the README, from the example suite
+	tests/setup/browser
+	PARALLEL_PYTEST_BINARY=$$(tests/setup/binary | tail -1) $${PARALLEL_PYTEST_CACHE:-$$HOME/.cache/parallel-pytest-tests}/venvs/html/bin/python tests/html/screenshots.py
 
 lint: ## formatting, clippy, shell scripts, workflows
 	tests/setup/linters
