@@ -19,8 +19,10 @@ demo: build .venv/ready ## the example suite in four shards; prints where the re
 test: ## all tests; on Debian installs and starts what they need (the engine needs root)
 	tests/run
 
-bench: build ## measurements against pytest alone, pytest-xdist and pytest-split
+bench: build ## measurements against pytest alone, pytest-xdist and pytest-split, and of publish
 	tests/bench/run
+	tests/setup/venvs
+	$${PARALLEL_PYTEST_CACHE:-$$HOME/.cache/parallel-pytest-tests}/venvs/pytest9/bin/python tests/bench/publish
 
 screenshots: ## the pictures of the README, from the example suite
 	tests/setup/browser

@@ -88,7 +88,7 @@ pub(crate) fn conclude(
 ) -> Result<Conclusion> {
     let mut warnings = found.warnings.clone();
     let mut results = Vec::new();
-    let mut coverages = Vec::new();
+    let mut folders = Vec::new();
     for (shard, (manifest, folder)) in &found.shards {
         if !plan.shards.iter().any(|planned| planned.shard == *shard) {
             warnings.push(format!(
@@ -102,15 +102,10 @@ pub(crate) fn conclude(
             log: workspace::read_log(folder)?,
             last_words: workspace::last_words(folder),
         });
-        match read_coverage(&folder.join(COVERAGE_FILE)) {
-            Ok(coverage) => coverages.extend(coverage),
-            Err(error) => warnings.push(format!(
-                "the coverage of shard {shard} is left out: {error:#}"
-            )),
-        }
+        folders.push((shard, folder));
     }
-    let coverage = (!coverages.is_empty()).then(|| {
-        let merged = coverage_merge::merge(coverages);
+    let (merged, has_coverage) = merge_coverage(&folders, &mut warnings);
+    let coverage = has_coverage.then(|| {
         warnings.extend(merged.warnings);
         merged.coverage.below(prefix)
     });
@@ -174,6 +169,26 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
         .reasons
         .retain(|reason| !matches!(reason, Reason::NothingRan | Reason::BelowThreshold { .. }));
     Ok(conclusion)
+}
+
+/// The coverage of the shards, and whether there is any. One after another: together, that of hundreds
+/// of shards fills the memory.
+fn merge_coverage(
+    folders: &[(&Shard, &Utf8PathBuf)],
+    warnings: &mut Vec<String>,
+) -> (coverage_merge::Merged, bool) {
+    let mut has_coverage = false;
+    let parts = folders.iter().filter_map(|(shard, folder)| {
+        let read = read_coverage(&folder.join(COVERAGE_FILE));
+        let part = read.unwrap_or_else(|error| {
+            let warning = format!("the coverage of shard {shard} is left out: {error:#}");
+            warnings.push(warning);
+            None
+        });
+        has_coverage |= part.is_some();
+        part
+    });
+    (coverage_merge::merge(parts), has_coverage)
 }
 
 fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {

@@ -137,3 +137,29 @@ def test_a_result_is_published_without_what_github_does_not_tell(suite, stub, fa
     state = stub.send("GET", "/_stub/state").body
     assert "not compared: GitHub" in state["check_runs"][0]["output"]["summary"]
     assert "the coverage of the change is not known" in str(done.result["warnings"])
+
+
+@pytest.mark.skipif(not BINARY, reason="PARALLEL_PYTEST_BINARY is not set: run tests/run stub")
+def test_badges_go_to_a_branch_and_the_comment_speaks_as_it_is_told(suite, validated):
+    stub = validated
+    git = f"/repos/{REPO}/git"
+    answers = {
+        f"GET {git}/ref/heads/badges": {"object": {"sha": SHAS["first"]}},
+        f"GET {git}/commits/{SHAS['first']}": {"sha": SHAS["first"], "parents": [], "tree": {"sha": "a" * 40}},
+        f"POST {git}/trees": {"sha": "b" * 40},
+        f"POST {git}/commits": {"sha": "c" * 40},
+        f"PATCH {git}/refs/heads/badges": {"ref": "refs/heads/badges"},
+    }
+    set_up(stub, answers=answers)
+    done = run(suite, stub, 1, SHAS["second"], more=["--badges-branch", "badges"])
+    assert done.exit == 0, done.said
+    sent = [f"{line['method']} {line['path'].split('/git/')[1]}" for line in stub.lines("requests.jsonl") if "/git/" in line["path"]]
+    assert sent == ["GET ref/heads/badges", f"GET commits/{SHAS['first']}", "POST trees", "POST commits", "PATCH refs/heads/badges"]
+    before = len(stub.lines("requests.jsonl"))
+    (suite / "comment.md").write_text("We have {{ result.totals.all }} tests\n\n{{ comment }}")
+    done = run(suite, stub, 2, SHAS["merge"], PULL, more=["--badges-branch", "badges", "--comment-template", "comment.md"])
+    assert done.exit == 0, done.said
+    (comment,) = stub.send("GET", "/_stub/state").body["comments"]
+    assert comment["body"].startswith("<!-- parallel-pytest:pytest -->\nWe have 3 tests\n\n## ")
+    assert not [line for line in stub.lines("requests.jsonl")[before:] if "/git/trees" in line["path"]], "not of a pull request"
+    assert stub.lines("violations.jsonl") == []
