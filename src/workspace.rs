@@ -136,6 +136,9 @@ pub(crate) fn write_atomic(path: &Utf8Path, bytes: &[u8]) -> Result<()> {
     write_atomic_with(path, |out| Ok(out.write_all(bytes)?))
 }
 
+/// Reports are megabytes.
+const WRITE_BYTES: usize = 256 << 10;
+
 /// As [`write_atomic`], for a writer of streams.
 ///
 /// # Errors
@@ -151,7 +154,7 @@ pub(crate) fn write_atomic_with(
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder)
         .with_context(failed)?;
-    let mut out = std::io::BufWriter::new(file);
+    let mut out = std::io::BufWriter::with_capacity(WRITE_BYTES, file);
     write(&mut out).with_context(failed)?;
     let file = out
         .into_inner()

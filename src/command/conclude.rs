@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::console;
 use crate::analysis::history;
@@ -70,25 +71,33 @@ pub(crate) fn conclude(
     prefix: &Utf8Path,
 ) -> Result<Conclusion> {
     let mut warnings = found.warnings.clone();
-    let mut results = Vec::new();
+    let (planned, strange): (Vec<_>, Vec<_>) = found
+        .shards
+        .iter()
+        .partition(|(shard, _)| plan.shards.iter().any(|planned| planned.shard == **shard));
+    warnings.extend(strange.iter().map(|(shard, (_, folder))| {
+        format!("shard {shard} in {folder} is not of this plan: it is left out")
+    }));
+    let read: Vec<_> = planned
+        .into_par_iter()
+        .map(|(shard, (manifest, folder))| {
+            let result = ShardResult {
+                shard: *shard,
+                manifest: Some(manifest.clone()),
+                log: workspace::read_log(folder)?,
+                last_words: workspace::last_words(folder),
+            };
+            Ok((result, read_coverage(&folder.join(COVERAGE_FILE))))
+        })
+        .collect::<Result<_>>()?;
+    let (results, read): (Vec<_>, Vec<_>) = read.into_iter().unzip();
     let mut coverages = Vec::new();
-    for (shard, (manifest, folder)) in &found.shards {
-        if !plan.shards.iter().any(|planned| planned.shard == *shard) {
-            warnings.push(format!(
-                "shard {shard} in {folder} is not of this plan: it is left out"
-            ));
-            continue;
-        }
-        results.push(ShardResult {
-            shard: *shard,
-            manifest: Some(manifest.clone()),
-            log: workspace::read_log(folder)?,
-            last_words: workspace::last_words(folder),
-        });
-        match read_coverage(&folder.join(COVERAGE_FILE)) {
+    for (result, coverage) in results.iter().zip(read) {
+        match coverage {
             Ok(coverage) => coverages.extend(coverage),
             Err(error) => warnings.push(format!(
-                "the coverage of shard {shard} is left out: {error:#}"
+                "the coverage of shard {} is left out: {error:#}",
+                result.shard
             )),
         }
     }
