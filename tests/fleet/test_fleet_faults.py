@@ -1,5 +1,6 @@
 """What goes wrong with containers: the culprit is named, nothing is left, what finished is in the result, nothing is green."""
 
+import fcntl
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import time
 
 import fleets
 import pytest
-from fleets import APP, INTERRUPTED, LOST, OUTSIDE, POSTGRES, REDIS, TERMINATED, USAGE, docker, wait_until
+from fleets import APP, INTERRUPTED, LOST, OUTSIDE, POSTGRES, REDIS, USAGE, docker, wait_until
 
 QUICK = "def test_quick():\n    pass\n"
 # A cancelled job of GitHub has 7.5 s from SIGINT to SIGTERM and 2.5 s more.
@@ -166,11 +167,57 @@ def test_an_app_that_is_killed_by_its_memory_limit(project):
     project.line_with("test_ends.py::test_it[running]")
 
 
-def test_an_app_that_is_removed_by_somebody_else(mid_test):
+def test_a_sidecar_that_is_killed_by_its_memory_limit(project):
+    """Once the tests run."""
+    eats = "import os, time\nwhile not os.path.exists('/code/started'): time.sleep(0.1)\nx = [bytearray(b'x' * (16 << 20)) for _ in iter(int, 1)]"
+    eater = {"image": APP, "command": ["python3", "-c", eats], "volumes": [".:/code"], "mem_limit": "64m", "memswap_limit": "64m"}
+    project.compose({}, eater=eater).write(test_ends=SLEEPS, test_other=QUICK)
+    assert project.local() == LOST, project.output
+    project.line_with("eater was killed by its memory limit")
+    assert project.outcomes["test_ends.py::test_it[running]"] == "lost"
+
+
+@pytest.mark.parametrize("how, said", [(["kill"], "app was killed by SIGKILL"), (["rm", "-fv"], "somebody removed the container of app")], ids=["killed", "removed"])
+def test_an_app_that_somebody_ends(mid_test, how, said):
     project, process = mid_test
-    docker("rm", "-fv", (project.folder / "started").read_text())
+    docker(*how, (project.folder / "started").read_text())
     assert project.finish(process) == LOST, project.output
     assert_first_and_other_are_kept(project)
+    project.line_with(said)
+
+
+@pytest.fixture
+def daemon(monkeypatch):
+    # One at a time on a machine: they share their images.
+    with open(fleets.CACHE / "own-engine.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        daemon = fleets.Daemon()
+        try:
+            daemon.add_images(APP, REDIS)
+            monkeypatch.setenv("DOCKER_HOST", daemon.host)
+            yield daemon
+        finally:
+            daemon.remove()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_the_daemon_ends_in_the_middle_of_the_tests(daemon, tmp_path, number):
+    """Stopped, it takes the containers along; killed, it leaves them, and the next run finds them."""
+    engine = fleets.Engine()
+    project = fleets.Project(tmp_path, engine)
+    project.compose({}, redis={"image": REDIS}).write(test_ends=SLEEPS, test_other=QUICK)
+    process = project.start()
+    wait_for_mid_test(project, process)
+    daemon.stop(number)
+    began = time.monotonic()
+    assert project.finish(process, leaves_nothing=False) == LOST, project.output
+    assert time.monotonic() - began < 30
+    assert_first_and_other_are_kept(project)
+    project.line_with("docker daemon")
+    engine.stop()
+    daemon.start()
+    project.write(test_ends=QUICK)
+    assert project.local() == fleets.GREEN, project.output
 
 
 def test_the_daemon_goes_away_and_the_next_run_sweeps(project):
@@ -250,6 +297,12 @@ def in_plan(project, process):
     time.sleep(0.05)
 
 
+def in_build(project, process):
+    for line in process.stdout:
+        if "sleep 61" in line:
+            return
+
+
 def in_up(project, process):
     wait_until(lambda: project.containers, "the first container")
 
@@ -257,6 +310,10 @@ def in_up(project, process):
 def in_wait(project, process):
     project.wait_for_container("slow")
     time.sleep(1)
+
+
+def in_the_first_test(project, process):
+    project.wait_for_file("started", process)
 
 
 def in_a_test(project, process):
@@ -267,22 +324,40 @@ def in_teardown(project, process):
     wait_until(lambda: [c for c in project.of_service("redis") if c.ended < float("inf")], "the end of a sidecar")
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)], ids=["INT", "TERM"])
-@pytest.mark.parametrize("phase", [in_plan, in_up, in_wait, in_a_test, in_teardown], ids=lambda phase: phase.__name__)
-def test_a_signal(project, phase, number, status):
+PHASES = [in_plan, in_build, in_up, in_wait, in_the_first_test, in_a_test, in_teardown]
+
+
+@pytest.mark.parametrize(
+    "phase, number",
+    [*((phase, signal.SIGINT) for phase in PHASES), (in_up, signal.SIGTERM), (in_a_test, signal.SIGTERM)],
+    ids=lambda value: getattr(value, "__name__", None) or value.name,
+)
+def test_a_signal(project, phase, number):
     slow = {"slow": NEVER_HEALTHY} if phase is in_wait else {}
-    test = QUICK if phase is in_teardown else SLEEPS
-    project.compose({}, redis={"image": REDIS}, **slow).write(test_ends=test, test_other=QUICK)
+    tests = {in_teardown: QUICK, in_the_first_test: SLEEPS.replace('== "running"', '== "first"')}
+    app = {"build": "."} if phase is in_build else {}
+    project.compose(app, redis={"image": REDIS}, **slow).write(test_ends=tests.get(phase, SLEEPS), test_other=QUICK)
+    # Unlike the command of any other build, so that none is found in a cache.
+    project.write(Dockerfile=f"FROM {APP}\nRUN echo {project.name} && sleep 61\n")
     process = project.start(shards=2)
     phase(project, process)
     ended, seconds = project.interrupt(process, number)
     # Before a handler is there the signal itself ends it; when all is said there is nothing to interrupt.
     others = {in_plan: {-number}, in_teardown: {fleets.GREEN}}.get(phase, set())
-    assert ended in {status} | others, project.output
+    assert ended in {128 + number} | others, project.output
     assert seconds < ALLOWED
-    if phase is in_a_test:
-        assert project.outcomes["test_ends.py::test_it[first]"] == "passed"
+    if phase is in_build:
+        wait_until(lambda: not still_runs(f"echo {project.name} && sleep 61"), "the end of the build")
+    if phase in (in_the_first_test, in_a_test):
         assert project.result["verdict"] == "red"
+        finished = {in_the_first_test: set(), in_a_test: {"test_ends.py::test_it[first]"}}[phase]
+        done = {name for name, outcome in project.outcomes.items() if outcome == "passed"}
+        assert finished <= done <= finished | {"test_other.py::test_quick"}
+
+
+def still_runs(command):
+    """In a container or out of it."""
+    return subprocess.run(["pgrep", "--full", command], stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_six_fleets_are_gone_within_the_time_that_github_gives(project):

@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::engine::{QUICK, docker};
-use super::project::{Project, RUN_LABEL, SHARD_LABEL, WORK_LABEL};
+use super::project::{MORE_NETWORKS, Project, RUN_LABEL, SHARD_LABEL, WORK_LABEL};
 use super::rewrite::{FleetParts, Mount};
 use crate::model::shard::Shard;
 use crate::pytest::plugin::PluginPaths;
@@ -21,6 +21,8 @@ use crate::runner::signals;
 
 /// Where a container finds what is ours.
 const INSIDE: &str = "/parallel-pytest";
+
+const NO_DAEMON: &str = "the docker daemon does not answer any more";
 
 /// Of a sidecar's log, in lines.
 const LOG_TAIL: &str = "2000";
@@ -139,6 +141,11 @@ impl Fleet {
         let started = docker(&arguments, limit).await;
         let sidecars = self.look().await?;
         if let Err(error) = started {
+            if error.is_about_addresses() {
+                return Err(format!(
+                    "the docker daemon has no addresses left for the network of the fleet: {MORE_NETWORKS}"
+                ));
+            }
             return Err(self
                 .blame(&sidecars)
                 .await
@@ -388,7 +395,7 @@ impl Fleet {
                 }
             }
             if state.is_over {
-                return "the docker daemon does not answer any more".to_owned();
+                return NO_DAEMON.to_owned();
             }
             if lives.changed().await.is_err() {
                 return std::future::pending().await;
@@ -415,13 +422,26 @@ impl Fleet {
         let _ = docker(&["kill", &container], QUICK).await;
     }
 
-    /// Whether the app's container was killed for its memory.
+    /// Why the app's container ended, where its command itself could not say it.
     pub(crate) async fn post_mortem(&self) -> Option<String> {
         let container = self.container();
-        let format = ["inspect", "--format", "{{.State.OOMKilled}}", &container];
-        let text = docker(&format, QUICK).await.ok()?;
+        let format = "{{.State.OOMKilled}} {{.State.ExitCode}}";
         let service = &self.project.options.service;
-        (text.trim() == "true").then(|| format!("{service} was killed by its memory limit"))
+        let told = docker(&["inspect", "--format", format, &container], QUICK).await;
+        match told.as_deref().map(str::trim) {
+            Ok(text) if text.starts_with("true ") => {
+                Some(format!("{service} was killed by its memory limit"))
+            }
+            Ok("false 137") => Some(format!(
+                "{service} was killed by SIGKILL: by somebody, or because the machine had no memory left"
+            )),
+            Ok(_) => None,
+            Err(error) if !error.is_about_nothing() => Some(NO_DAEMON.to_owned()),
+            // Without a life there is no container because compose could not make it, and said so.
+            Err(_) => (self.project.watch()?.lives().borrow())
+                .knows(&container)
+                .then(|| format!("somebody removed the container of {service}")),
+        }
     }
 
     /// Removes the fleet; of one that failed, the logs of its sidecars stay. Returns what the user
@@ -454,10 +474,9 @@ impl Fleet {
             }
             let words: Vec<String> = remove.iter().map(|word| (*word).to_owned()).collect();
             if let Err(error) = docker(&[words, names].concat(), QUICK).await {
-                let said = error.to_string();
                 // A network that no container was ever in was never made.
-                if !said.contains("o such") && !said.contains("not found") {
-                    let _ = write!(trouble, "{said} ");
+                if !error.is_about_nothing() {
+                    let _ = write!(trouble, "{error} ");
                 }
             }
         }

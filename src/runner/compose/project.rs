@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::engine::{EngineError, QUICK, docker};
+use super::engine::{EngineError, QUICK, docker, spawn};
 use super::rewrite::{Mount, Resolved, words};
 use super::watch::Watch;
 use crate::runner::mask::Mask;
@@ -25,6 +25,10 @@ pub(super) const SHARD_LABEL: &str = "parallel-pytest.shard";
 /// Networks that a daemon has room for unless its settings say otherwise: 15 of 172.17.0.0/12 and 16
 /// of 192.168.0.0/16 (`defaultAddressPools` in the engine's `libnetwork/ipamutils`).
 const DEFAULT_NETWORKS: usize = 31;
+
+/// What to do where there are too few.
+pub(super) const MORE_NETWORKS: &str = "remove some (`docker network prune`), set `default-address-pools` in its daemon.json, \
+     or use --max-parallel";
 
 /// Of a build, and of a pull.
 const SLOW: Duration = Duration::from_hours(1);
@@ -241,10 +245,12 @@ impl Project {
         command
             .args(&arguments)
             .stdin(Stdio::null())
-            .stdout(std::io::stderr())
-            .process_group(0)
-            .kill_on_drop(true);
-        match tokio::time::timeout(SLOW, command.status()).await {
+            .stdout(std::io::stderr());
+        let status = async {
+            let (mut child, _family) = spawn(&mut command)?;
+            child.wait().await
+        };
+        match tokio::time::timeout(SLOW, status).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(_)) => Err(failed("failed")),
             Ok(Err(error)) => Err(failed(&error.to_string())),
@@ -272,7 +278,7 @@ impl Project {
         }
         Err(ProjectError::Usage(format!(
             "{fleets} fleets need {} networks, but {used} of the {room} that the docker daemon has addresses for are in use: \
-             remove some (`docker network prune`), set `default-address-pools` in its daemon.json, or use --max-parallel",
+             {MORE_NETWORKS}",
             each * fleets
         )))
     }

@@ -33,6 +33,11 @@ impl Lives {
         self.by_name.get(container).copied().unwrap_or_default()
     }
 
+    /// Whether anything was ever heard of this container.
+    pub(super) fn knows(&self, container: &str) -> bool {
+        self.by_name.contains_key(container)
+    }
+
     fn take(&mut self, event: Event) {
         let life = self.by_name.entry(event.actor.attributes.name).or_default();
         match event.action.as_str() {
