@@ -127,11 +127,14 @@ class Daemon:
         self.name = self.run.name.replace(".", "-")
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         subprocess.run(["ip", "-n", self.name, "link", "set", "lo", "up"], check=True)
+        # A network that an engine left half written makes the next one panic (moby 20.10).
+        shutil.rmtree(self.home / "network", ignore_errors=True)
         self.start()
 
     def start(self):
-        # A network that a killed engine left half written makes the next one panic (moby 20.10).
-        shutil.rmtree(self.home / "network", ignore_errors=True)
+        # What a killed engine left: it takes the next one for a second.
+        for stale in (self.run / "pid", self.run / "x/containerd/containerd.pid"):
+            stale.unlink(missing_ok=True)
         options = ["--data-root", self.home, "--exec-root", self.run / "x", "--pidfile", self.run / "pid", "--host", self.host]
         # `ip netns exec` would hide the control groups.
         command = ["nsenter", f"--net=/run/netns/{self.name}", "dockerd", *options, "--ip6tables=false", "--shutdown-timeout=3"]

@@ -300,6 +300,26 @@ def test_no_more_fleets_at_a_time_than_allowed(project):
     assert most == 2
 
 
+def test_as_many_fleets_as_fit(project):
+    """By the processors in the first run, then by what a fleet was seen to use."""
+    waits = "import time\n\ndef test_waits():\n    time.sleep(5)\n"
+    project.compose({}, redis={"image": REDIS}).write(test_a=waits, test_b=QUICK)
+    assert project.local(shards="auto", flags=("--max-parallel", "4")) == GREEN, project.output
+    first = project.line_with("fleet", "known after the first run")
+    seen = json.loads((project.folder / ".parallel-pytest/fleet.json").read_text())
+    # A Python and a Redis, which mostly wait.
+    assert 5 << 20 < seen["memory"] < 500 << 20 and 0 <= seen["processors"] < 1, seen
+    shards = [json.loads(file.read_text()) for file in project.folder.glob(".parallel-pytest/shard-*/shard.json")]
+    assert len(shards) == int(first.split()[0])
+    assert seen["memory"] == max(shard["peak_memory"] or 0 for shard in shards)
+    flags = ("--dry-run",)
+    assert project.local(shards="auto", flags=flags) == GREEN, project.output
+    assert int(project.line_with("fleet", "processor", "keeps").split()[0]) > len(shards)
+    (project.folder / ".parallel-pytest/fleet.json").write_text(json.dumps(seen | {"memory": 1 << 50}))
+    assert project.local(shards="auto", flags=flags) == GREEN, project.output
+    project.line_with("1 fleet: ", "GiB of memory are free")
+
+
 def test_a_dry_run_says_it_all_and_starts_nothing(project):
     project.compose({}, redis={"image": REDIS, "ports": ["127.0.0.1:26379:6379"]}).write(test_a=QUICK, test_b=QUICK)
     assert project.local("pytest", "-q", "-k", "quick", flags=("--dry-run",)) == GREEN, project.output
@@ -354,6 +374,39 @@ def test_lines_of_fleets_are_whole_and_say_their_shard(project):
     assert len(loud) == 6000
     for line in loud:
         assert re.search(r"[12]/2", line) and re.search(r"(a{60}|b{60})$", line.rstrip(".")), line
+
+
+FORGED = ["::error::forged", "  ::add-mask::forged", "x ##[error]forged", "::stop-commands::forged", "::endgroup::"]
+
+
+def commands_that_github_sees(text):
+    """As its runner reads a log (`ActionCommand.cs`): `::` at the start of a line, `##[` anywhere; nothing until the token of `stop-commands`."""
+    token, seen = None, []
+    for line in text.splitlines():
+        found = re.match(r"\s*::([\w-]+).*?::(.*)", line) or re.search(r"##\[([\w-]+)(.*)\]", line)
+        if token:
+            token = None if found and found[1] == token else token
+        elif found:
+            seen.append(found[1])
+            token = found[2] if found[1] == "stop-commands" else None
+    return seen
+
+
+def test_on_github_each_shard_is_a_group_in_which_nothing_is_a_command(project):
+    """Nor is anything in the report, or in what an image's build says."""
+    forged = "\\n".join(FORGED)
+    says = f"import pytest\n\n@pytest.mark.parametrize('id', ['##[error]forged'])\ndef test_says(id):\n    print('said by {{}}\\n{forged}')\n    assert not '\\n{forged}'\n"
+    build = f"FROM {APP}\nLABEL {fleets.LABEL}={project.name}\nRUN echo '##[error]forged by {project.name}'\n"
+    project.compose({"build": "."}).write(test_a=says.format("a"), test_b=says.format("b"), Dockerfile=build)
+    project.env["GITHUB_ACTIONS"] = "true"
+    assert project.local("pytest", "-q", "-s", flags=("--show-output",)) == FAILED, project.output
+    seen = commands_that_github_sees(project.output)
+    assert set(seen) == {"stop-commands", "group", "endgroup"} and seen.count("group") == seen.count("endgroup") == 2, seen
+    groups = re.findall(r"^::group::shard ([12]/2)\n(.*?)^::endgroup::$\n(?!::stop)?", project.output, re.M | re.S)
+    assert sorted(shard for shard, _ in groups) == ["1/2", "2/2"]
+    for letter in "ab":
+        assert sum(f"said by {letter}" in text for _, text in groups) == 1, project.output
+    assert project.output.count("##[error]forged by") > 0, "nothing was said by the build"
 
 
 def test_a_line_is_shown_while_its_test_still_runs(project):

@@ -309,9 +309,7 @@ impl Fleet {
     /// `: ` and the last line of the sidecar's log.
     async fn last_words(&self, sidecar: &Sidecar) -> String {
         let log = logs(&sidecar.container, "5").await;
-        let last = log.lines().rev().find(|line| !line.trim().is_empty());
-        last.map_or_else(String::new, |line| {
-            let line: String = line.trim().chars().take(300).collect();
+        last_of(&log).map_or_else(String::new, |line| {
             format!(": {}", self.project.mask().text(&line))
         })
     }
@@ -401,6 +399,11 @@ impl Fleet {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// The most memory that all its containers together were seen to use, in bytes.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        self.project.memory_of(&self.name)
     }
 
     /// Sends a signal to every process in the app's container.
@@ -500,13 +503,29 @@ impl Fleet {
         for sidecar in sidecars.iter().filter(|sidecar| sidecar.container != app) {
             let log = logs(&sidecar.container, LOG_TAIL).await;
             let log = self.project.mask().text(&log);
-            let path = self
-                .shard_dir
-                .join("logs")
-                .join(format!("{}.txt", sidecar.service));
-            let _ = fs::write(path, log);
+            let _ = fs::write(log_file(&self.shard_dir, &sidecar.service), log);
         }
     }
+}
+
+fn log_file(shard_dir: &Utf8Path, service: &str) -> Utf8PathBuf {
+    shard_dir.join("logs").join(format!("{service}.txt"))
+}
+
+/// The last lines of a sidecar, from the log that was kept of it.
+pub(crate) fn tail(shard_dir: &Utf8Path, service: &str) -> Option<String> {
+    const LINES: usize = 10;
+    // It is a name that a log says, so it must not lead elsewhere.
+    let is_name = !service.contains('/');
+    let log = is_name.then(|| fs::read_to_string(log_file(shard_dir, service)).ok())??;
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    (!last.is_empty()).then(|| format!("    {}", last.join("\n    ")))
+}
+
+fn last_of(log: &str) -> Option<String> {
+    let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(last.trim().chars().take(300).collect())
 }
 
 impl Sidecar {

@@ -7,4 +7,5 @@ mod engine;
 pub(crate) mod fleet;
 pub(crate) mod project;
 pub(crate) mod rewrite;
+mod usage;
 mod watch;

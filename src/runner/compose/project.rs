@@ -11,7 +11,11 @@ use tokio::process::Command;
 
 use super::engine::{EngineError, QUICK, docker, spawn};
 use super::rewrite::{Mount, Resolved, words};
+use super::usage::Gauge;
 use super::watch::Watch;
+use crate::model::fleet_use::FleetUse;
+use crate::planner::fleet_count::Machine;
+use crate::runner::machine;
 use crate::runner::mask::Mask;
 use crate::runner::token::RunToken;
 use crate::runner::wait::Target;
@@ -78,6 +82,9 @@ pub(crate) enum ProjectError {
     Usage(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The daemon has no room for the fleets.
+    #[error("{0}")]
+    Full(String),
 }
 
 pub(crate) struct Project {
@@ -91,6 +98,7 @@ pub(crate) struct Project {
     image_entrypoint: Vec<String>,
     pub(super) run: RunToken,
     watch: Option<Watch>,
+    gauge: Option<Gauge>,
 }
 
 impl Project {
@@ -130,6 +138,7 @@ impl Project {
             image_entrypoint: Vec::new(),
             run,
             watch: None,
+            gauge: None,
         })
     }
 
@@ -165,8 +174,37 @@ impl Project {
             self.image_entrypoint = words(&image["Config"]["Entrypoint"]).unwrap_or_default();
         }
         self.check_networks(fleets).await?;
-        self.watch = Some(Watch::start(&format!("{RUN_LABEL}={}", self.run))?);
+        let watch = Watch::start(&format!("{RUN_LABEL}={}", self.run))?;
+        let app = self.options.service.clone();
+        self.gauge = Some(Gauge::start(
+            watch.lives(),
+            app,
+            machine::processors().into(),
+        ));
+        self.watch = Some(watch);
         Ok(())
+    }
+
+    /// What the machine has for fleets of this project.
+    pub(crate) async fn machine(&self) -> Machine {
+        let networks = self.networks().await.ok().and_then(|networks| {
+            let free = networks.room.saturating_sub(networks.used);
+            free.checked_div(networks.each)
+        });
+        Machine {
+            processors: machine::processors(),
+            memory: machine::free_memory(),
+            networks,
+        }
+    }
+
+    /// What one fleet was seen to use; `None` if they were too short to see it.
+    pub(crate) fn seen(&self) -> Option<FleetUse> {
+        self.gauge.as_ref()?.of_one()
+    }
+
+    pub(super) fn memory_of(&self, fleet: &str) -> Option<u64> {
+        self.gauge.as_ref()?.memory(fleet)
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
@@ -260,28 +298,42 @@ impl Project {
 
     /// Each fleet needs its networks; a daemon runs out of addresses after a few dozen.
     async fn check_networks(&self, fleets: usize) -> Result<(), ProjectError> {
-        let each = self.resolved.own_names("networks", "").len();
-        let used = docker(
-            &["network", "ls", "--quiet", "--filter", "driver=bridge"],
-            QUICK,
-        )
-        .await?;
-        let used = used.lines().count();
-        let pools = docker(
-            &["info", "--format", "{{json .DefaultAddressPools}}"],
-            QUICK,
-        )
-        .await?;
-        let room = networks_of(&pools).unwrap_or(DEFAULT_NETWORKS);
+        let Networks { each, used, room } = self.networks().await?;
         if used + each * fleets <= room {
             return Ok(());
         }
-        Err(ProjectError::Usage(format!(
+        Err(ProjectError::Full(format!(
             "{fleets} fleets need {} networks, but {used} of the {room} that the docker daemon has addresses for are in use: \
              {MORE_NETWORKS}",
             each * fleets
         )))
     }
+
+    async fn networks(&self) -> Result<Networks, EngineError> {
+        let used = docker(
+            &["network", "ls", "--quiet", "--filter", "driver=bridge"],
+            QUICK,
+        )
+        .await?;
+        let pools = docker(
+            &["info", "--format", "{{json .DefaultAddressPools}}"],
+            QUICK,
+        )
+        .await?;
+        Ok(Networks {
+            each: self.resolved.own_names("networks", "").len(),
+            used: used.lines().count(),
+            room: networks_of(&pools).unwrap_or(DEFAULT_NETWORKS),
+        })
+    }
+}
+
+struct Networks {
+    /// Of one fleet.
+    each: usize,
+    used: usize,
+    /// Used ones included.
+    room: usize,
 }
 
 /// `docker compose` with the user's files.
