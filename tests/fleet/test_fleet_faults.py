@@ -73,7 +73,7 @@ def test_a_database_that_never_accepts(project, sidecar):
     project.compose({}, db=sidecar).write(test_a=QUICK, test_b=QUICK)
     began = time.monotonic()
     assert project.local(flags=("--wait-timeout", "4s")) == OUTSIDE, project.output
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 50
     project.line_with("db", "4")
     assert project.result["verdict"] == "red"
     project.line_with("not today")
@@ -93,7 +93,7 @@ def test_a_sidecar_that_ends_before_it_was_ready(project):
     project.compose({}, db=ends).write(test_a=QUICK, test_b=QUICK)
     began = time.monotonic()
     assert project.local(flags=("--wait-timeout", "60s")) == OUTSIDE, project.output
-    assert time.monotonic() - began < 30, "it was waited for although it had ended"
+    assert time.monotonic() - began < 50, "it was waited for although it had ended"
     project.line_with("db", "41")
     project.line_with("no room on the disk")
 
@@ -211,7 +211,7 @@ def test_the_daemon_ends_in_the_middle_of_the_tests(daemon, tmp_path, number):
     daemon.stop(number)
     began = time.monotonic()
     assert project.finish(process, leaves_nothing=False) == LOST, project.output
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 50
     assert_first_and_other_are_kept(project)
     project.line_with("docker daemon")
     engine.stop()
@@ -229,7 +229,7 @@ def test_the_daemon_goes_away_and_the_next_run_sweeps(project):
     proxy.stop()
     began = time.monotonic()
     assert project.finish(process, leaves_nothing=False) == LOST, project.output
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 50
     project.line_with("docker daemon")
     assert_first_and_other_are_kept(project)
     left = set(project.running())

@@ -37,6 +37,51 @@ impl EngineError {
     }
 }
 
+/// Which compose there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compose {
+    /// `docker compose`, a plugin of docker's client.
+    V2,
+    /// `docker-compose`, a program of its own.
+    V1,
+}
+
+impl Compose {
+    /// v1 where it is the only one; to be asked once v2 has failed.
+    pub(super) async fn find() -> Self {
+        if docker(&["compose", "version"], QUICK).await.is_err()
+            && call("docker-compose", &["version"], QUICK).await.is_ok()
+        {
+            Self::V1
+        } else {
+            Self::V2
+        }
+    }
+
+    /// The program and its first arguments.
+    pub(super) fn words(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::V2 => ("docker", &["compose"]),
+            Self::V1 => ("docker-compose", &[]),
+        }
+    }
+
+    /// As [`docker`].
+    ///
+    /// # Errors
+    /// As [`docker`].
+    pub(super) async fn call(
+        self,
+        arguments: &[String],
+        limit: Duration,
+    ) -> Result<String, EngineError> {
+        let (program, first) = self.words();
+        let rest = arguments.iter().map(String::as_str);
+        let all: Vec<&str> = first.iter().copied().chain(rest).collect();
+        call(program, &all, limit).await
+    }
+}
+
 /// Runs `docker` with these arguments and returns its standard output.
 ///
 /// # Errors
@@ -46,10 +91,14 @@ pub(super) async fn docker<S: AsRef<str>>(
     limit: Duration,
 ) -> Result<String, EngineError> {
     let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-    let failed = |said: String| EngineError::new(shown(&arguments), said);
-    let mut command = Command::new("docker");
+    call("docker", &arguments, limit).await
+}
+
+async fn call(program: &str, arguments: &[&str], limit: Duration) -> Result<String, EngineError> {
+    let failed = |said: String| EngineError::new(shown(program, arguments), said);
+    let mut command = Command::new(program);
     command
-        .args(&arguments)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -122,8 +171,8 @@ fn last_words(text: &str) -> String {
 }
 
 /// The beginning of a call, enough to know it by: which project it is about is our own affair.
-fn shown(arguments: &[&str]) -> String {
-    let mut words = vec!["docker"];
+fn shown(program: &str, arguments: &[&str]) -> String {
+    let mut words = vec![program];
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {
         if matches!(*word, "--project-name" | "--file") {
@@ -154,11 +203,14 @@ mod tests {
             "no addresses are left"
         );
         assert_eq!(last_words(" Network x  Error\n"), "Network x  Error");
-        assert_eq!(shown(&["ps", "-a"]), "docker ps -a");
+        assert_eq!(shown("docker", &["ps", "-a"]), "docker ps -a");
         assert_eq!(
-            shown(&["compose", "--project-name", "p", "--file", "f", "up"]),
+            shown(
+                "docker",
+                &["compose", "--project-name", "p", "--file", "f", "up"]
+            ),
             "docker compose up"
         );
-        assert_eq!(shown(&["x"; 20]), "docker x x x x x x x x …");
+        assert_eq!(shown("docker", &["x"; 20]), "docker x x x x x x x x …");
     }
 }

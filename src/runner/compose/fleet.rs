@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::engine::{QUICK, docker};
+use super::engine::{Compose, QUICK, docker};
 use super::project::{MORE_NETWORKS, Project, RUN_LABEL, SHARD_LABEL, WORK_LABEL};
 use super::rewrite::{FleetParts, Mount};
 use crate::model::shard::Shard;
@@ -103,19 +103,18 @@ impl Fleet {
             mounts,
             user: self.project.options.user.clone(),
         };
-        let file = self.project.resolved.fleet(&parts, &*places.on_host);
+        let mut file = self.project.resolved.fleet(&parts, &*places.on_host);
+        if self.project.compose == Compose::V1
+            && let Some(file) = file.as_object_mut()
+        {
+            file.remove("name");
+        }
         serde_json::to_string_pretty(&file).unwrap_or_default()
     }
 
     fn compose(&self, words: &[&str]) -> Vec<String> {
         let file = self.file();
-        let ours = [
-            "compose",
-            "--project-name",
-            &self.name,
-            "--file",
-            file.as_str(),
-        ];
+        let ours = ["--project-name", &self.name, "--file", file.as_str()];
         ours.iter()
             .chain(words)
             .map(|word| (*word).to_owned())
@@ -138,7 +137,7 @@ impl Fleet {
         let mut arguments = self.compose(&["up", "--detach", "--no-build", "--quiet-pull"]);
         arguments.extend(wanted);
         let limit = self.project.options.wait_timeout + QUICK;
-        let started = docker(&arguments, limit).await;
+        let started = self.project.compose.call(&arguments, limit).await;
         let sidecars = self.look().await?;
         if let Err(error) = started {
             if error.is_about_addresses() {
@@ -317,14 +316,12 @@ impl Fleet {
     /// The command that runs `command` inside the app's container, after its sidecars accept.
     pub(crate) fn command(&self, command: &CommandLine) -> CommandLine {
         let container = self.container();
-        let mut words = self.compose(&[
-            "--progress",
-            "quiet",
-            "run",
-            "--no-TTY",
-            "--no-deps",
-            "--use-aliases",
-        ]);
+        let (program, first) = self.project.compose.words();
+        let mut words: Vec<String> = first.iter().map(|word| (*word).to_owned()).collect();
+        if self.project.compose == Compose::V2 {
+            words.extend(["--progress", "quiet"].map(str::to_owned));
+        }
+        words.extend(self.compose(&["run", "-T", "--no-deps", "--use-aliases"]));
         words.extend(["--name".to_owned(), container]);
         for (name, value) in &command.env {
             if let Some(value) = value {
@@ -346,7 +343,7 @@ impl Fleet {
         }
         words.push(command.program.clone());
         words.extend(command.args.iter().cloned());
-        CommandLine::new("docker", words)
+        CommandLine::new(program, words)
     }
 
     /// What has to accept connections before the tests begin: what the user named, and the ports of
@@ -487,10 +484,12 @@ impl Fleet {
     }
 
     fn how_to_get_in(&self) -> String {
-        let words = self.compose(&[]).join(" ");
+        let (program, first) = self.project.compose.words();
+        let ours = self.compose(&[]).join(" ");
+        let words = [&[program], first, &[ours.as_str()]].concat().join(" ");
         let service = &self.project.options.service;
         format!(
-            "the fleet of shard {} is kept: get in with `docker {words} run --rm {service} sh`, remove it with `docker {words} down --volumes`",
+            "the fleet of shard {} is kept: get in with `{words} run --rm {service} sh`, remove it with `{words} down --volumes`",
             self.shard
         )
     }

@@ -8,4 +8,5 @@ pub(crate) mod fleet;
 pub(crate) mod project;
 pub(crate) mod rewrite;
 mod usage;
+mod v1;
 mod watch;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::engine::{EngineError, QUICK, docker, spawn};
+use super::engine::{Compose, EngineError, QUICK, docker, spawn};
 use super::rewrite::{Mount, Resolved, words};
 use super::usage::Gauge;
+use super::v1;
 use super::watch::Watch;
 use crate::model::fleet_use::FleetUse;
 use crate::planner::fleet_count::Machine;
@@ -88,6 +90,7 @@ pub(crate) enum ProjectError {
 }
 
 pub(crate) struct Project {
+    pub(super) compose: Compose,
     pub(super) options: ComposeOptions,
     pub(super) places: Places,
     pub(super) resolved: Resolved,
@@ -111,14 +114,23 @@ impl Project {
         places: Places,
         run: RunToken,
     ) -> Result<Self, ProjectError> {
-        let mut arguments = compose(&options.files);
-        arguments.extend(["config", "--format", "json"].map(str::to_owned));
-        let resolved = match Resolved::read(&docker(&arguments, QUICK).await?, &options.service) {
+        let user = Users {
+            files: &options.files,
+            root: &places.root,
+        };
+        let mut compose = Compose::V2;
+        let mut text = user.config(compose, &[]).await;
+        if text.is_err() {
+            compose = Compose::find().await;
+            if compose == Compose::V1 {
+                text = user.config(compose, &[]).await;
+            }
+        }
+        let resolved = match Resolved::read(&text?, &options.service) {
             Ok(resolved) => resolved,
             // Naming a service turns its profile on.
             Err(refused) => {
-                arguments.push(options.service.clone());
-                let text = docker(&arguments, QUICK).await;
+                let text = user.config(compose, from_ref(&options.service)).await;
                 let text = text.map_err(|_| ProjectError::Usage(refused))?;
                 Resolved::read(&text, &options.service).map_err(ProjectError::Usage)?
             }
@@ -130,6 +142,7 @@ impl Project {
             ))
         })?;
         Ok(Self {
+            compose,
             options,
             places,
             resolved,
@@ -267,21 +280,26 @@ impl Project {
         if services.is_empty() {
             return Ok(());
         }
-        let mut arguments = compose(&self.options.files);
-        arguments.push(what.to_owned());
-        arguments.extend(services.iter().cloned());
+        let user = Users {
+            files: &self.options.files,
+            root: &self.places.root,
+        };
+        let (program, first) = self.compose.words();
         let failed = |why: &str| {
             let named = services.iter();
             let named = named.map(|name| format!("{name} ({})", self.resolved.image(name)));
             let services = named.collect::<Vec<_>>().join(", ");
             ProjectError::Engine(EngineError::new(
-                format!("docker compose {what}"),
+                [&[program], first, &[what]].concat().join(" "),
                 format!("{why} for {services}"),
             ))
         };
-        let mut command = Command::new("docker");
+        let mut command = Command::new(program);
         command
-            .args(&arguments)
+            .args(first)
+            .args(user.arguments(self.compose))
+            .arg(what)
+            .args(services)
             .stdin(Stdio::null())
             .stdout(std::io::stderr());
         let status = async {
@@ -336,13 +354,42 @@ struct Networks {
     room: usize,
 }
 
-/// `docker compose` with the user's files.
-pub(super) fn compose(files: &[Utf8PathBuf]) -> Vec<String> {
-    let mut arguments = vec!["compose".to_owned()];
-    for file in files {
-        arguments.extend(["--file".to_owned(), file.to_string()]);
+/// The user's own compose files.
+struct Users<'a> {
+    /// Empty: those compose finds.
+    files: &'a [Utf8PathBuf],
+    root: &'a Utf8Path,
+}
+
+impl Users<'_> {
+    fn arguments(&self, compose: Compose) -> Vec<String> {
+        let mut arguments = Vec::new();
+        for file in self.files {
+            arguments.extend(["--file".to_owned(), file.to_string()]);
+        }
+        if compose == Compose::V1 {
+            // Its images have the project's name, which it does not tell.
+            arguments.extend(["--project-name".to_owned(), v1::project_of(self.root)]);
+        }
+        arguments
     }
-    arguments
+
+    /// What compose makes of them, as JSON. Its services are those that `more` names, or all.
+    async fn config(&self, compose: Compose, more: &[String]) -> Result<String, ProjectError> {
+        let mut arguments = self.arguments(compose);
+        arguments.push("config".to_owned());
+        match compose {
+            Compose::V2 => {
+                arguments.extend(["--format", "json"].map(str::to_owned));
+                arguments.extend_from_slice(more);
+                Ok(compose.call(&arguments, QUICK).await?)
+            }
+            Compose::V1 => {
+                let printed = compose.call(&arguments, QUICK).await?;
+                v1::as_v2(&printed, &v1::project_of(self.root)).map_err(ProjectError::Usage)
+            }
+        }
+    }
 }
 
 async fn remove_labelled(label: &str) -> Result<(), EngineError> {
