@@ -22,6 +22,8 @@ use super::shard::{ShardArgs, ShardJob, exit_of};
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::model::exit::{Exit, UsageError};
+use crate::model::fleet_use::FleetUse;
+use crate::model::history::History;
 use crate::model::shard::{MAX_SHARDS, Shard};
 use crate::planner::bundle::KeepTogether;
 use crate::planner::fleet_count;
@@ -146,9 +148,6 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         progress.abort();
     }
     let ended = ended?;
-    if let Some(seen) = job.project.as_ref().and_then(|project| project.seen()) {
-        workspace::write_fleet_use(work.path(), seen)?;
-    }
     if let Some(error) = nothing_started(&ended) {
         return Err(error);
     }
@@ -157,8 +156,6 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let prefix = conclude::prefix_in_repository(&root);
     let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history, &prefix)?;
     let conclusion = args.judge.judge(conclusion);
-    let history = conclusion.history.to_bytes();
-    workspace::write_atomic(&work.path().join(HISTORY_FILE), &history)?;
     let view = conclusion.view(None, Links::default());
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {
@@ -167,10 +164,22 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         report: Some(args.output.as_str()),
     };
     console::print_foreign(terminal::report(&view, options));
+    let seen = job.project.as_ref().and_then(|project| project.seen());
+    if let Err(error) = remember(&work, &conclusion.history, seen) {
+        console::warn(format!(
+            "the next plan knows nothing of this run: {error:#}"
+        ));
+    }
     Ok(match interrupts.signal() {
         Some(_) => interrupted(&interrupts),
         None => exit_of(&ended, &conclusion),
     })
+}
+
+/// Keeps what makes the next plan better. The result stands without it.
+fn remember(work: &WorkDir, history: &History, seen: Option<FleetUse>) -> Result<()> {
+    workspace::write_atomic(&work.path().join(HISTORY_FILE), &history.to_bytes())?;
+    seen.map_or(Ok(()), |seen| workspace::write_fleet_use(work.path(), seen))
 }
 
 /// How `--show-output` shows what the shards print.
@@ -222,8 +231,13 @@ async fn run_all(
         };
         let room = Arc::clone(&room);
         runs.spawn(async move {
-            let _place = room.acquire_owned().await?;
+            let _place = room.acquire_owned().await;
             let ended = job.run(shard, show, interrupts).await;
+            // The others go on, and what this one has told so far counts.
+            let ended = ended.unwrap_or_else(|error| {
+                console::warn(format!("shard {shard}: {error:#}"));
+                Ended::EnvironmentFailed(format!("{error:#}"))
+            });
             if let Some(Screen::Groups(terminal)) = screen {
                 let log = job.work.shard_dir(shard).join(LOG_FILE);
                 terminal.group(&format!("shard {shard}"), &log);
@@ -233,7 +247,7 @@ async fn run_all(
     }
     let mut ended = Vec::new();
     while let Some(run) = runs.join_next().await {
-        ended.push(run??);
+        ended.push(run?);
     }
     Ok(ended)
 }

@@ -23,6 +23,7 @@ REPOSITORY = HERE.parent.parent
 BINARY = Path(os.environ.get("PARALLEL_PYTEST_BINARY") or REPOSITORY / "target/release/parallel-pytest").absolute()
 EXAMPLE = HERE / "example"
 CACHE = Path(os.environ.get("PARALLEL_PYTEST_CACHE") or Path.home() / ".cache/parallel-pytest-tests")
+COMPOSE_V1 = CACHE / "compose-v1/docker-compose"
 APP, BARE, POSTGRES, REDIS = (f"parallel-pytest-test/{name}" for name in ("django-app", "bare", "postgres", "redis"))
 GREEN, FAILED, USAGE, LOST, OUTSIDE, NOTHING = 0, 1, 2, 3, 4, 5
 INTERRUPTED = 128 + signal.SIGINT
@@ -225,6 +226,17 @@ class Project:
         self.env = {name: os.environ[name] for name in passed_on if name in os.environ}
         self.env |= {"HOME": str(folder), "LC_ALL": "C.UTF-8", "FLEET_TEST": self.name}
         self.output = ""
+        self.prefix: list[str] = []
+
+    def without_compose_v2(self):
+        """docker has no compose here, and `docker-compose` is v1: as on Debian 12."""
+        home = self.home / "v1"
+        home.mkdir()
+        (home / "docker-compose").symlink_to(COMPOSE_V1)
+        self.env["PATH"] = f"{home}:{self.env['PATH']}"
+        places = ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"]
+        hide = [f"mount -t tmpfs none {place}/docker/cli-plugins" for place in places if Path(place, "docker/cli-plugins").is_dir()]
+        self.prefix = ["unshare", "--mount", "sh", "-c", " && ".join([*hide, 'exec "$@"']), "sh"]
 
     def write(self, **files):
         """`tests__test_a="…"` is tests/test_a.py."""
@@ -247,7 +259,7 @@ class Project:
 
     def launch(self, *arguments, stdout=subprocess.PIPE):
         return subprocess.Popen(
-            [str(BINARY), *arguments], cwd=self.folder, env=self.env, text=True, errors="replace",
+            [*self.prefix, str(BINARY), *arguments], cwd=self.folder, env=self.env, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT,
         )
 

@@ -72,9 +72,9 @@ def assert_first_and_other_are_kept(project):
 def test_a_database_that_never_accepts(project, sidecar):
     project.compose({}, db=sidecar).write(test_a=QUICK, test_b=QUICK)
     began = time.monotonic()
-    assert project.local(flags=("--wait-timeout", "4s")) == OUTSIDE, project.output
+    assert project.local(flags=("--wait-timeout", "3s")) == OUTSIDE, project.output
     assert time.monotonic() - began < 50
-    project.line_with("db", "4")
+    project.line_with("db", "3")
     assert project.result["verdict"] == "red"
     project.line_with("not today")
 
@@ -247,18 +247,33 @@ def test_no_daemon_at_all(project):
     project.line_with("docker")
 
 
-def test_a_shard_folder_without_room(project):
+@pytest.fixture
+def little_room(project):
+    """The folder of the run has room for the program, and for a megabyte more."""
     folder = project.folder / ".parallel-pytest"
     folder.mkdir()
-    noise = "def test_noise():\n    for number in range(20000):\n        print('noise' * 40)\n    assert False\n"
-    project.compose({}, redis={"image": REDIS}).write(test_a=noise, test_b=QUICK)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], check=True)
-    try:
-        status = project.local("pytest", "-q", "-s")
-        assert status in (fleets.FAILED, LOST, OUTSIDE), project.output
-        project.line_with("space")
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
+    room = fleets.BINARY.stat().st_size // 1024 + 1024
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}k", "tmpfs", folder], check=True)
+    yield project
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_the_disk_of_the_shard_folders_is_full(little_room):
+    """In the middle of a test; what finished before counts, and the other shard's report is not lost either."""
+    project = little_room
+    fills = MID_TEST.format(what="""
+            while not os.path.exists('/code/other'):
+                time.sleep(0.05)
+            time.sleep(1)
+            for number in range(20000):
+                print('noise' * 40)""").replace("import socket", "import os, socket")
+    other = "def test_quick():\n    open('/code/other', 'w').close()\n"
+    project.compose({}, redis={"image": REDIS}).write(test_ends=fills, test_other=other)
+    assert project.local("pytest", "-q", "-s") == LOST, project.output
+    project.line_with("No space left on device")
+    assert project.result["verdict"] == "red"
+    assert project.outcomes["test_ends.py::test_it[first]"] == project.outcomes["test_other.py::test_quick"] == "passed"
+    assert "passed" not in (project.outcomes["test_ends.py::test_it[running]"], project.outcomes["test_ends.py::test_it[never]"])
 
 
 def fill_the_networks(name):
