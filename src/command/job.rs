@@ -6,11 +6,12 @@ use fs_err as fs;
 
 use super::console;
 use crate::github::artifact::archive::{self, Limits};
+use crate::github::artifact::listed::Listed;
 use crate::github::artifact::name::{ArtifactName, Content, SuiteName};
 use crate::github::artifact::pack::{self, Source};
 use crate::github::artifact::rest;
 use crate::github::artifact::service::Service;
-use crate::github::artifact::store::{Listed, Store, Wait, newest};
+use crate::github::artifact::store::{Store, Wait, newest};
 use crate::github::client::Client;
 use crate::github::context::Context;
 use crate::github::http::http_client;
