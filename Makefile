@@ -26,8 +26,11 @@ demo-compose: ## a Django shop on four fleets, each with a Postgres and a Redis 
 test: ## all tests; on Debian installs and starts what they need (the engine needs root)
 	tests/run
 
-bench: build ## measurements against pytest alone, pytest-xdist and pytest-split
+bench: build ## measurements against pytest alone, pytest-xdist and pytest-split, and of 1 to 6 fleets; the engine needs root
 	tests/bench/run
+	tests/setup/engine
+	tests/setup/fleet_images
+	tests/bench/fleets
 
 lint: ## formatting, clippy, shell scripts, workflows
 	tests/setup/linters
