@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use crate::model::exit::UsageError;
+use crate::model::fleet_use::{FLEET_USE_VERSION, FleetUse};
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
@@ -21,6 +22,7 @@ pub(crate) const COVERAGE_FILE: &str = "coverage.json";
 pub(crate) const LOG_FILE: &str = "log.txt";
 pub(crate) const JUNIT_FILE: &str = "junit.xml";
 pub(crate) const HISTORY_FILE: &str = "history.json";
+const FLEET_FILE: &str = "fleet.json";
 
 /// A manifest or a plan is never larger than this, in bytes.
 const MAX_JSON_BYTES: u64 = 256 << 20;
@@ -235,6 +237,20 @@ pub(crate) fn last_words(shard_dir: &Utf8Path) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     lines[lines.len().saturating_sub(LINES)..].join(" / ")
+}
+
+/// What one fleet of an earlier run in this work folder used; `None` also for a file that nobody
+/// understands, since it only makes a better guess.
+pub(crate) fn read_fleet_use(work: &Utf8Path) -> Option<FleetUse> {
+    let bytes = read_capped(&work.join(FLEET_FILE)).ok()?;
+    let seen: FleetUse = serde_json::from_slice(&bytes).ok()?;
+    (seen.version == FLEET_USE_VERSION).then_some(seen)
+}
+
+/// # Errors
+/// The disk's.
+pub(crate) fn write_fleet_use(work: &Utf8Path, seen: FleetUse) -> Result<()> {
+    write_atomic(&work.join(FLEET_FILE), &serde_json::to_vec_pretty(&seen)?)
 }
 
 fn read_capped(path: &Utf8Path) -> Result<Vec<u8>> {

@@ -75,7 +75,7 @@ pub(crate) enum Wanted {
     Auto,
 }
 
-fn wanted_shards(text: &str) -> Result<Wanted, String> {
+pub(crate) fn wanted_shards(text: &str) -> Result<Wanted, String> {
     if text == "auto" {
         return Ok(Wanted::Auto);
     }

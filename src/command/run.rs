@@ -18,7 +18,7 @@ use crate::pytest::plugin::Company;
 use crate::render::terminal;
 use crate::runner::host::Ended;
 use crate::runner::lock::WorkLock;
-use crate::runner::output::{Guard, Show, Terminal};
+use crate::runner::output::{Show, Terminal};
 use crate::runner::signals::Interrupts;
 use crate::runner::token::RunToken;
 use crate::workspace::WorkDir;
@@ -84,11 +84,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         console::print(shard_job.explain(shard));
         return Ok(Exit::Green);
     }
-    let guard = match &job {
-        Some(_) => Guard::StopCommands(RunToken::random().to_string()),
-        None => Guard::None,
-    };
-    let screen = Terminal::stdout(guard);
+    let screen = Terminal::stdout(console::guard());
     let ended = shard_job
         .run(shard, Show::Raw(screen.clone()), interrupts.clone())
         .await;
@@ -116,7 +112,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
             style: console::style(),
             report: None,
         };
-        console::say(terminal::report(&view, options));
+        console::say_foreign(terminal::report(&view, options));
     }
     if interrupts.signal().is_some() {
         return Ok(interrupted(&interrupts));

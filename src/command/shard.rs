@@ -19,7 +19,8 @@ use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
 use crate::pytest::log::ShardLog;
 use crate::pytest::plugin::{self, Company, PluginPaths};
-use crate::runner::compose::fleet::Fleet;
+use crate::render::visible;
+use crate::runner::compose::fleet::{self, Fleet};
 use crate::runner::compose::project::Project;
 use crate::runner::environment::Environment;
 use crate::runner::host::{self, Ended, Limits, ShardEnd, ShardSpec};
@@ -183,13 +184,14 @@ impl ShardJob {
                         signal: interrupts.signal().unwrap_or_default(),
                     }),
                 };
-                let end = match up {
+                let mut end = match up {
                     Ok(()) => {
                         let environment = environment.clone();
                         self.supervise(shard, environment, show, interrupts).await
                     }
                     Err(why) => ShardEnd::without_a_start(why),
                 };
+                end.peak_memory = fleet.peak_memory();
                 let has_passed = end.exit == Ended::Exited(0);
                 if let Some(note) = fleet.down(!has_passed).await {
                     console::say(note);
@@ -211,6 +213,13 @@ impl ShardJob {
             let said = workspace::last_words(&shard_dir);
             let last = said.rsplit(" / ").next().unwrap_or_default();
             end.exit = Ended::EnvironmentFailed(last.to_owned());
+        }
+        if let Ended::EnvironmentFailed(why) = &end.exit {
+            let culprit = why.split([' ', ':']).next().unwrap_or_default();
+            if let Some(tail) = fleet::tail(&shard_dir, culprit) {
+                let tail = visible::lines(&tail);
+                console::say_foreign(format!("shard {shard}: {culprit} said\n{tail}"));
+            }
         }
         write_junit(&self.plan.suite, shard, &log, &shard_dir)?;
         workspace::write_manifest(

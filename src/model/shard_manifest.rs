@@ -26,6 +26,6 @@ pub(crate) struct ShardManifest {
     /// Such as `python 3.12`; empty if there is only one environment.
     pub(crate) environment: String,
     pub(crate) totals: Totals,
-    /// Bytes, of the largest process of the shard.
+    /// Bytes, of the largest process of the shard, or of all containers of its fleet together.
     pub(crate) peak_memory: Option<u64>,
 }

@@ -3,6 +3,7 @@
 pub(crate) mod board;
 pub(crate) mod bundle;
 pub(crate) mod estimate;
+pub(crate) mod fleet_count;
 pub(crate) mod import;
 pub(crate) mod names;
 pub(crate) mod partition;
