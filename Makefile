@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHARDS ?= 4
 BINARY = target/release/parallel-pytest
 
-.PHONY: help demo test bench lint build
+.PHONY: help demo test bench fuzz lint build
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -19,8 +19,12 @@ demo: build .venv/ready ## the example suite in four shards; prints where the re
 test: ## all tests; on Debian installs and starts what they need (the engine needs root)
 	tests/run
 
-bench: build ## measurements against pytest alone, pytest-xdist and pytest-split
+bench: build ## measurements beside pytest, pytest-xdist, pytest-split, junitparser and coverage.py
 	tests/bench/run
+	tests/bench/merge
+
+fuzz: ## the readers of what strangers write, SECONDS each; a short replay is among the tests
+	fuzz/run $(or $(SECONDS),60)
 
 lint: ## formatting, clippy, shell scripts, workflows
 	tests/setup/linters

@@ -9,6 +9,7 @@ use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
 use crate::analysis::verdict::{JobResults, decide};
 use crate::coverage::{json, merge as coverage_merge};
+use crate::junit;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
 use crate::model::exit::{Exit, UsageError};
@@ -17,8 +18,9 @@ use crate::model::plan::Plan;
 use crate::model::report::Report;
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
+use crate::pytest::log::ShardLog;
 use crate::render::view::{Links, View, ViewInput};
-use crate::workspace::{self, COVERAGE_FILE, Found, WorkDir};
+use crate::workspace::{self, COVERAGE_FILE, Found, JUNIT_FILE, WorkDir};
 
 /// The end of a run, ready for every sink.
 #[derive(Debug)]
@@ -56,6 +58,17 @@ impl Conclusion {
     }
 }
 
+/// What pytest's own JUnit of a shard tells otherwise than the event log; nothing if there is none, or
+/// if it is of one session of several.
+fn junit_disagrees(log: &ShardLog, folder: &Utf8Path) -> Option<String> {
+    let [session] = log.sessions.as_slice() else {
+        return None;
+    };
+    session.end?;
+    let report = fs::File::open(folder.join(JUNIT_FILE)).ok()?;
+    junit::agree::disagreement(&log.finished, &junit::read::read(report))
+}
+
 /// Reads the shards of a plan, merges them and decides.
 ///
 /// `prefix` is the folder of the suite inside its repository, empty for the root.
@@ -79,10 +92,14 @@ pub(crate) fn conclude(
             ));
             continue;
         }
+        let log = workspace::read_log(folder)?;
+        if let Some(what) = log.as_ref().and_then(|log| junit_disagrees(log, folder)) {
+            warnings.push(format!("the JUnit of shard {shard}: {what}"));
+        }
         results.push(ShardResult {
             shard: *shard,
             manifest: Some(manifest.clone()),
-            log: workspace::read_log(folder)?,
+            log,
             last_words: workspace::last_words(folder),
         });
         match read_coverage(&folder.join(COVERAGE_FILE)) {

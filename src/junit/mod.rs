@@ -8,6 +8,7 @@
 //! Other formats ([`format`] tells them apart) have a reader each, which says in `JUnit`'s words what
 //! it finds: [`nunit`], [`xunit_net`], [`trx`], [`tap`], [`dart`] and [`mocha`].
 
+pub(crate) mod agree;
 pub(crate) mod read;
 pub(crate) mod unite;
 pub(crate) mod write;
