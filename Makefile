@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHARDS ?= 4
 BINARY = target/release/parallel-pytest
 
-.PHONY: help demo demo-compose test bench lint build
+.PHONY: help demo demo-compose test bench fuzz lint build
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -26,11 +26,15 @@ demo-compose: ## a Django shop on four fleets, each with a Postgres and a Redis 
 test: ## all tests; on Debian installs and starts what they need (the engine needs root)
 	tests/run
 
-bench: build ## measurements against pytest alone, pytest-xdist and pytest-split, and of 1 to 6 fleets; the engine needs root
+bench: build ## measurements beside pytest, its plugins, junitparser and coverage.py, and of fleets; the engine needs root
 	tests/bench/run
+	tests/bench/merge
 	tests/setup/engine
 	tests/setup/fleet_images
 	tests/bench/fleets
+
+fuzz: ## the readers of what strangers write, SECONDS each; a short replay is among the tests
+	fuzz/run $(or $(SECONDS),60)
 
 lint: ## formatting, clippy, shell scripts, workflows
 	tests/setup/linters

@@ -10,6 +10,7 @@ use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
 use crate::analysis::verdict::{JobResults, decide};
 use crate::coverage::{json, merge as coverage_merge};
+use crate::junit;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
 use crate::model::exit::{Exit, UsageError};
@@ -18,8 +19,9 @@ use crate::model::plan::Plan;
 use crate::model::report::Report;
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
+use crate::pytest::log::ShardLog;
 use crate::render::view::{Links, View, ViewInput};
-use crate::workspace::{self, COVERAGE_FILE, Found, WorkDir};
+use crate::workspace::{self, COVERAGE_FILE, Found, JUNIT_FILE, WorkDir};
 
 /// The end of a run, ready for every sink.
 #[derive(Debug)]
@@ -57,6 +59,17 @@ impl Conclusion {
     }
 }
 
+/// What pytest's own JUnit of a shard tells otherwise than the event log; nothing if there is none, or
+/// if it is of one session of several.
+fn junit_disagrees(log: &ShardLog, folder: &Utf8Path) -> Option<String> {
+    let [session] = log.sessions.as_slice() else {
+        return None;
+    };
+    session.end?;
+    let report = fs::File::open(folder.join(JUNIT_FILE)).ok()?;
+    junit::agree::disagreement(&log.finished, &junit::read::read(report))
+}
+
 /// Reads the shards of a plan, merges them and decides.
 ///
 /// `prefix` is the folder of the suite inside its repository, empty for the root.
@@ -81,25 +94,28 @@ pub(crate) fn conclude(
     let read: Vec<_> = planned
         .into_par_iter()
         .map(|(shard, (manifest, folder))| {
+            let log = workspace::read_log(folder)?;
+            let told = log.as_ref().and_then(|log| junit_disagrees(log, folder));
             let result = ShardResult {
                 shard: *shard,
                 manifest: Some(manifest.clone()),
-                log: workspace::read_log(folder)?,
+                log,
                 last_words: workspace::last_words(folder),
             };
-            Ok((result, read_coverage(&folder.join(COVERAGE_FILE))))
+            Ok((result, told, read_coverage(&folder.join(COVERAGE_FILE))))
         })
         .collect::<Result<_>>()?;
-    let (results, read): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-    let mut coverages = Vec::new();
-    for (result, coverage) in results.iter().zip(read) {
+    let (mut results, mut coverages) = (Vec::new(), Vec::new());
+    for (result, told, coverage) in read {
+        let shard = result.shard;
+        warnings.extend(told.map(|what| format!("the JUnit of shard {shard}: {what}")));
         match coverage {
             Ok(coverage) => coverages.extend(coverage),
             Err(error) => warnings.push(format!(
-                "the coverage of shard {} is left out: {error:#}",
-                result.shard
+                "the coverage of shard {shard} is left out: {error:#}"
             )),
         }
+        results.push(result);
     }
     let coverage = (!coverages.is_empty()).then(|| {
         let merged = coverage_merge::merge(coverages);
