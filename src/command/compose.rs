@@ -108,6 +108,7 @@ impl ComposeArgs {
         root: &Utf8Path,
         work: &WorkDir,
         plan_file: &Utf8Path,
+        queue_dir: Option<&Utf8Path>,
         run: &RunToken,
     ) -> Result<Option<Project>> {
         let Some(service) = &self.compose_service else {
@@ -121,6 +122,7 @@ impl ComposeArgs {
             plugin_dir: work.plugin_dir(),
             bin_dir: work.install_program()?,
             plan_file: absolute(plan_file),
+            queue_dir: queue_dir.map(Utf8Path::to_owned),
             on_host: Arc::new(move |path| {
                 on_host(path, &github_workspace(&workspace), host.as_deref())
             }),

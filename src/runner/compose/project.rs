@@ -62,6 +62,8 @@ pub(crate) struct Places {
     /// Holds this static program.
     pub(crate) bin_dir: Utf8PathBuf,
     pub(crate) plan_file: Utf8PathBuf,
+    /// The plan's queue, if the shards take from it.
+    pub(crate) queue_dir: Option<Utf8PathBuf>,
     /// In a container that has the daemon's socket, our paths are not the host's.
     pub(crate) on_host: Arc<dyn Fn(&Utf8Path) -> Utf8PathBuf + Send + Sync>,
 }
