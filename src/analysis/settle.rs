@@ -26,11 +26,17 @@ pub(crate) struct Settled {
 
 /// Where nothing was taken from a queue, everything stays as it is.
 pub(crate) fn settle(plan: &Plan, mut results: Vec<ShardResult>) -> Settled {
-    let dynamic = results.iter().filter_map(|it| it.log.as_ref());
+    let logs = || results.iter().filter_map(|it| it.log.as_ref());
+    let has_taken = logs().any(ShardLog::is_dynamic);
+    let has_run = logs().any(|log| !log.sessions.is_empty());
     let queue = plan.queue.as_ref();
-    let Some(queue) = queue.filter(|_| dynamic.clone().any(ShardLog::is_dynamic)) else {
+    let Some(queue) = queue.filter(|_| has_taken) else {
         return Settled {
-            warnings: queue.map(|_| STATIC.to_owned()).into_iter().collect(),
+            warnings: queue
+                .filter(|_| has_run)
+                .map(|_| STATIC.to_owned())
+                .into_iter()
+                .collect(),
             results,
             left: Vec::new(),
         };

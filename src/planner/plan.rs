@@ -210,15 +210,24 @@ mod tests {
 
     /// As `Plan.owner` and `Plan.longest_key` of the plugin, for the id of a function.
     fn owner(plan: &Plan, file: &str, name: &str) -> Shard {
+        found(&plan.files, &plan.tests, file, name)
+    }
+
+    fn found<O: Copy>(
+        files: &BTreeMap<String, O>,
+        tests: &BTreeMap<NodeId, O>,
+        file: &str,
+        name: &str,
+    ) -> O {
         let mut key = format!("{file}::{name}");
         while key.len() > file.len() {
-            if let Some(shard) = plan.tests.get(&NodeId::new(&*key)) {
-                return *shard;
+            if let Some(owner) = tests.get(&NodeId::new(&*key)) {
+                return *owner;
             }
             let end = key.rfind("::").unwrap_or(0);
             key.truncate(end);
         }
-        plan.files[file]
+        files[file]
     }
 
     fn summary(plan: &Plan) -> Vec<(usize, usize, Option<f64>)> {
@@ -428,14 +437,47 @@ mod tests {
         }
 
         #[test]
+        fn every_test_is_of_one_unit_and_no_unit_is_without(
+            (files, known) in any_suite(), total in 1_u16..9
+        ) {
+            let estimates = estimate(files.clone(), known.clone());
+            let request = PlanRequest { dealing: Dealing::Dynamic, ..request(files, known, total) };
+            let plan = plan(request).plan;
+            let Some(queue) = &plan.queue else {
+                prop_assert!(estimates.files.is_empty());
+                return Ok(());
+            };
+            let mut used = BTreeSet::new();
+            let mut tied: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+            for file in &estimates.files {
+                for function in &file.functions {
+                    let unit = found(&queue.files, &queue.tests, &file.path, &function.name);
+                    used.insert(unit);
+                    for group in file.groups.iter().chain(&function.groups) {
+                        tied.entry(group).or_default().insert(unit);
+                    }
+                }
+            }
+            prop_assert!(used.into_iter().eq(0..queue.units.len()));
+            prop_assert!(tied.values().all(|units| units.len() == 1));
+            let text = serde_json::to_vec(&plan).expect("JSON");
+            prop_assert_eq!(&Plan::from_json(&text).expect("a plan"), &plan);
+        }
+
+        #[test]
         fn the_order_of_the_files_means_nothing(
             (files, shuffled, known) in any_suite().prop_flat_map(|(files, known)| {
                 (Just(files.clone()), Just(files).prop_shuffle(), Just(known))
             }),
             total in 1_u16..9,
         ) {
-            let plan = |files| plan(request(files, known.clone(), total));
-            prop_assert_eq!(plan(files), plan(shuffled));
+            for dealing in [Dealing::Planned, Dealing::Dynamic] {
+                let plan = |files| {
+                    let request = request(files, known.clone(), total);
+                    plan(PlanRequest { dealing, ..request })
+                };
+                prop_assert_eq!(plan(files.clone()), plan(shuffled.clone()));
+            }
         }
     }
 
