@@ -60,6 +60,10 @@ impl WorkDir {
         self.0.join(format!("shard-{}", shard.slug()))
     }
 
+    pub(crate) fn queue_dir(&self) -> Utf8PathBuf {
+        self.0.join("queue")
+    }
+
     pub(crate) fn plugin_dir(&self) -> Utf8PathBuf {
         self.0.join("plugin")
     }
@@ -128,6 +132,20 @@ impl WorkDir {
         )?;
         Ok(folder)
     }
+}
+
+/// Makes room for the output and the `JUnit` of another process of a shard; its events go on.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn set_aside(shard_dir: &Utf8Path) -> Result<()> {
+    for name in [LOG_FILE, JUNIT_FILE, COVERAGE_FILE] {
+        let file = shard_dir.join(name);
+        if file.exists() {
+            fs::rename(&file, shard_dir.join(format!("died-{name}")))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a whole file or nothing: a reader never sees a half.
@@ -338,6 +356,7 @@ mod tests {
             ended: None,
             exit_status: None,
             interrupted: None,
+            gave_back: None,
             environment: String::new(),
             totals: Totals::default(),
             peak_memory: None,

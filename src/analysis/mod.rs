@@ -5,4 +5,5 @@ pub(crate) mod history;
 pub(crate) mod merge;
 pub(crate) mod policy;
 mod rename;
+pub(crate) mod settle;
 pub(crate) mod verdict;

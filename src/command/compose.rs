@@ -121,6 +121,7 @@ impl ComposeArgs {
             plugin_dir: work.plugin_dir(),
             bin_dir: work.install_program()?,
             plan_file: absolute(plan_file),
+            queue_dir: None,
             on_host: Arc::new(move |path| {
                 on_host(path, &github_workspace(&workspace), host.as_deref())
             }),

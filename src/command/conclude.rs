@@ -8,6 +8,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use super::console;
 use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
+use crate::analysis::settle::{Settled, settle};
 use crate::analysis::verdict::{JobResults, decide};
 use crate::coverage::{json, merge as coverage_merge};
 use crate::junit;
@@ -122,12 +123,17 @@ pub(crate) fn conclude(
         warnings.extend(merged.warnings);
         merged.coverage.below(prefix)
     });
-    let Merged {
-        mut report,
-        run_twice,
-    } = merge(plan, &results);
-    report.warnings.extend(warnings);
-    let merged = Merged { report, run_twice };
+    let Settled {
+        results,
+        warnings: settled,
+        left,
+    } = settle(plan, results);
+    warnings.extend(settled);
+    let mut merged = Merged {
+        left,
+        ..merge(plan, &results)
+    };
+    merged.report.warnings.extend(warnings);
     let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
     let history = history::fold(history, &plan.suite, plan.shards.len(), &results);
     let report = merged.report.below(prefix);
@@ -159,6 +165,7 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
         .collect();
     let alone = Plan {
         shards,
+        queue: None,
         ..plan.clone()
     };
     let mut conclusion = conclude(

@@ -1,5 +1,6 @@
 //! `local`: plan, run every shard side by side, and report, on one machine.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -10,15 +11,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::compose;
-use super::conclude;
+use super::conclude::{self, Conclusion};
 use super::console;
-use super::history::{self, HistoryArgs};
+use super::history::{self, HistoryArgs, Known};
 use super::judge::JudgeArgs;
 use super::plan::{self, Wanted, wanted_shards};
 use super::progress;
+use super::queue::QueueDir;
 use super::report_folder;
 use super::run::interrupted;
-use super::shard::{ShardArgs, ShardJob, exit_of};
+use super::shard::{ShardArgs, ShardJob, Start, exit_of};
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::model::exit::{Exit, UsageError};
@@ -27,6 +29,7 @@ use crate::model::history::History;
 use crate::model::shard::{MAX_SHARDS, Shard};
 use crate::planner::bundle::KeepTogether;
 use crate::planner::fleet_count;
+use crate::planner::plan::Dealing;
 use crate::pytest::plugin::Company;
 use crate::pytest::selection;
 use crate::render::terminal;
@@ -54,6 +57,15 @@ pub(crate) struct LocalArgs {
     #[arg(long, value_name = "DIR", default_value = "report")]
     pub(crate) output: Utf8PathBuf,
 
+    /// Hand out the next file or class to a shard that has finished one, instead of planning all
+    /// before [default: where no history says how long anything takes]
+    #[arg(long, conflicts_with = "no_dynamic")]
+    pub(crate) dynamic: bool,
+
+    /// Plan all before
+    #[arg(long)]
+    pub(crate) no_dynamic: bool,
+
     /// What must not be cut: `class`, `file`, or a pattern of files that stay in one shard
     #[arg(long, value_name = "WHAT")]
     pub(crate) keep_together: Vec<KeepTogether>,
@@ -76,6 +88,25 @@ pub(crate) struct LocalArgs {
     pub(crate) shard_args: ShardArgs,
 }
 
+impl LocalArgs {
+    fn dealing(&self, known: &Known, total: u16, arguments: &[String]) -> Dealing {
+        let knows_nothing = known.history.files.is_empty() && known.reported.is_empty();
+        let wanted = self.dynamic || !self.no_dynamic && knows_nothing;
+        if !wanted || total == 1 {
+            return Dealing::Planned;
+        }
+        if selection::distributes(arguments) {
+            if self.dynamic {
+                console::warn(
+                    "--dynamic is left out: pytest-xdist distributes the tests inside the shards, so each runs what is planned",
+                );
+            }
+            return Dealing::Planned;
+        }
+        Dealing::Dynamic
+    }
+}
+
 pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
     let token = RunToken::random();
@@ -96,7 +127,9 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     let known = history::of_disk(&args.history, &args.work, &work);
     let history = known.history.clone();
     let kept = &args.keep_together;
-    let plan = plan::make(&args.work.suite, total, kept, &arguments, known)?;
+    let dealing = args.dealing(&known, total, &arguments);
+    let plan = plan::make(&args.work.suite, total, kept, dealing, &arguments, known)?;
+    let queue = plan.queue.is_some().then(|| QueueDir::of(&work));
     let company = if total == 1 {
         Company::Alone
     } else {
@@ -104,6 +137,9 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     };
     let plan = Arc::new(plan);
     work.install_plugin()?;
+    if let (Some(project), Some(queue)) = (&mut project, &queue) {
+        project.take_from(queue.path());
+    }
     let at_once = args
         .max_parallel
         .map_or(total, |most| most.get().min(total));
@@ -120,6 +156,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         plan: Arc::clone(&plan),
         work: work.clone(),
         plan_file,
+        queue,
         root: root.clone(),
         args: args.shard_args.clone(),
         company,
@@ -135,6 +172,9 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     }
     work.clear_shards()?;
     plan::write(&plan, &job.plan_file)?;
+    if let (Some(dir), Some(queue)) = (&job.queue, &plan.queue) {
+        dir.fill(queue)?;
+    }
 
     let screen = args.show_output.then(|| Screen::of(console::guard()));
     let folders = Shard::all(total)
@@ -152,9 +192,19 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         return Err(error);
     }
 
+    let conclusion = conclude(&args, &job, history)?;
+    Ok(match interrupts.signal() {
+        Some(_) => interrupted(&interrupts),
+        None => exit_of(&ended, &conclusion),
+    })
+}
+
+/// Writes the report of what the shards left behind, and the history.
+fn conclude(args: &LocalArgs, job: &ShardJob, history: History) -> Result<Conclusion> {
+    let work = &job.work;
     let found = workspace::find_shards(work.path())?;
-    let prefix = conclude::prefix_in_repository(&root);
-    let conclusion = conclude::conclude(&plan, &found, &JobResults::new(), history, &prefix)?;
+    let prefix = conclude::prefix_in_repository(&job.root);
+    let conclusion = conclude::conclude(&job.plan, &found, &JobResults::new(), history, &prefix)?;
     let conclusion = args.judge.judge(conclusion);
     let view = conclusion.view(None, Links::default());
     report_folder::write(&conclusion, &view, &args.output)?;
@@ -165,15 +215,12 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     };
     console::print_foreign(terminal::report(&view, options));
     let seen = job.project.as_ref().and_then(|project| project.seen());
-    if let Err(error) = remember(&work, &conclusion.history, seen) {
+    if let Err(error) = remember(work, &conclusion.history, seen) {
         console::warn(format!(
             "the next plan knows nothing of this run: {error:#}"
         ));
     }
-    Ok(match interrupts.signal() {
-        Some(_) => interrupted(&interrupts),
-        None => exit_of(&ended, &conclusion),
-    })
+    Ok(conclusion)
 }
 
 /// Keeps what makes the next plan better. The result stands without it.
@@ -220,7 +267,7 @@ async fn run_all(
 ) -> Result<Vec<Ended>> {
     let mut runs = JoinSet::new();
     let room = Arc::new(Semaphore::new(at_once.into()));
-    for shard in Shard::all(total) {
+    let start = |runs: &mut JoinSet<(Shard, Ended)>, shard: Shard, start: Start| {
         let (job, interrupts) = (job.clone(), interrupts.clone());
         let screen = screen.cloned();
         let show = match &screen {
@@ -232,7 +279,7 @@ async fn run_all(
         let room = Arc::clone(&room);
         runs.spawn(async move {
             let _place = room.acquire_owned().await;
-            let ended = job.run(shard, show, interrupts).await;
+            let ended = job.run(shard, start, show, interrupts).await;
             // The others go on, and what this one has told so far counts.
             let ended = ended.unwrap_or_else(|error| {
                 console::warn(format!("shard {shard}: {error:#}"));
@@ -242,14 +289,22 @@ async fn run_all(
                 let log = job.work.shard_dir(shard).join(LOG_FILE);
                 terminal.group(&format!("shard {shard}"), &log);
             }
-            ended
+            (shard, ended)
         });
+    };
+    for shard in Shard::all(total) {
+        start(&mut runs, shard, Start::Fresh);
     }
-    let mut ended = Vec::new();
+    let mut ended = BTreeMap::new();
     while let Some(run) = runs.join_next().await {
-        ended.push(run?);
+        let (shard, how) = run?;
+        let gave_back = interrupts.signal().is_none() && job.give_back(shard, &how)?;
+        // Once: what ends every process would go on for ever.
+        if ended.insert(shard, how).is_none() && gave_back {
+            start(&mut runs, shard, Start::Again);
+        }
     }
-    Ok(ended)
+    Ok(ended.into_values().collect())
 }
 
 /// Where no shard could be started, the command is wrong and no test was lost.

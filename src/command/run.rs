@@ -10,7 +10,7 @@ use super::conclude::{self};
 use super::console;
 use super::job::Job;
 use super::plan::current_dir;
-use super::shard::{ShardArgs, ShardJob, exit_of};
+use super::shard::{ShardArgs, ShardJob, Start, exit_of};
 use super::work::{WorkArgs, check_shard, shard_of_ci};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
@@ -73,6 +73,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         plan: Arc::clone(&plan),
         work: work.clone(),
         plan_file,
+        queue: None,
         root,
         args: args.shard_args.clone(),
         company: Company::Alone,
@@ -86,7 +87,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     }
     let screen = Terminal::stdout(console::guard());
     let ended = shard_job
-        .run(shard, Show::Raw(screen.clone()), interrupts.clone())
+        .run(
+            shard,
+            Start::Fresh,
+            Show::Raw(screen.clone()),
+            interrupts.clone(),
+        )
         .await;
     screen.release();
     shard_job.clean_up().await;

@@ -6,8 +6,10 @@ pub(crate) mod estimate;
 pub(crate) mod fleet_count;
 pub(crate) mod import;
 pub(crate) mod names;
+mod owners;
 pub(crate) mod partition;
 pub(crate) mod plan;
+mod queue;
 pub(crate) mod sequence;
 pub(crate) mod shard_count;
 

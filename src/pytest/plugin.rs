@@ -20,6 +20,8 @@ pub(crate) struct PluginPaths {
     pub(crate) shard_dir: Utf8PathBuf,
     /// The folder the plan was made in.
     pub(crate) root: Utf8PathBuf,
+    /// The folder of the plan's queue, if shards take from it.
+    pub(crate) queue: Option<Utf8PathBuf>,
 }
 
 /// Whether other shards work in the same folder at the same time.
@@ -58,6 +60,9 @@ pub(crate) fn environment(
         ("PYTEST_PLUGINS", in_front(MODULE, "PYTEST_PLUGINS", ',')),
         ("COVERAGE_FILE", coverage_file(&paths.shard_dir).to_string()),
     ];
+    if let Some(queue) = &paths.queue {
+        variables.push(("PARALLEL_PYTEST_QUEUE", queue.to_string()));
+    }
     if company == Company::SideBySide {
         variables.push(("PARALLEL_PYTEST_SIDE_BY_SIDE", "1".to_owned()));
     }
@@ -86,6 +91,7 @@ mod tests {
             plan_file: "/w/plan.json".into(),
             shard_dir: "/w/shard-1-of-2".into(),
             root: "/p".into(),
+            queue: None,
         };
         let current = |name: &str| {
             set.iter()

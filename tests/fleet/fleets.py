@@ -266,6 +266,8 @@ class Project:
     def start(self, *command, flags=(), shards=2, **options):
         if not (self.folder / "docker-compose.yml").exists():
             self.compose()
+        if "--dynamic" not in flags:
+            flags = ("--no-dynamic", *flags)
         fleet = ["--compose-service", "app", "--volume", ".:/code"]
         return self.launch("local", "--shards", str(shards), *fleet, *flags, "--", *(command or ("pytest", "-q")), **options)
 

@@ -66,6 +66,7 @@ impl Fleet {
             plan_file: inside.join("plan.json"),
             shard_dir: inside.join("shard"),
             root: self.project.root_inside.clone(),
+            queue: (self.project.places.queue_dir.as_ref()).map(|_| inside.join("queue")),
         }
     }
 
@@ -91,6 +92,9 @@ impl Fleet {
         mounts.push(mount(&places.bin_dir, "bin", true));
         mounts.push(mount(&places.plan_file, "plan.json", true));
         mounts.push(mount(&self.shard_dir, "shard", false));
+        if let Some(queue) = &places.queue_dir {
+            mounts.push(mount(queue, "queue", false));
+        }
         let labels = [
             (RUN_LABEL, self.project.run.to_string()),
             (WORK_LABEL, (places.on_host)(&places.work_dir).into_string()),

@@ -72,6 +72,8 @@ pub(crate) struct Places {
     /// Holds this static program.
     pub(crate) bin_dir: Utf8PathBuf,
     pub(crate) plan_file: Utf8PathBuf,
+    /// The plan's queue, if the shards take from it.
+    pub(crate) queue_dir: Option<Utf8PathBuf>,
     /// In a container that has the daemon's socket, our paths are not the host's.
     pub(crate) on_host: Arc<dyn Fn(&Utf8Path) -> Utf8PathBuf + Send + Sync>,
 }
@@ -105,6 +107,11 @@ pub(crate) struct Project {
 }
 
 impl Project {
+    /// The fleets take what they run from this queue.
+    pub(crate) fn take_from(&mut self, queue_dir: &Utf8Path) {
+        self.places.queue_dir = Some(queue_dir.to_owned());
+    }
+
     /// Reads and checks the compose file. Starts nothing.
     ///
     /// # Errors
