@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHARDS ?= 4
 BINARY = target/release/parallel-pytest
 
-.PHONY: help demo demo-compose test bench fuzz lint build
+.PHONY: help demo demo-compose test bench fuzz lint build screenshots
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -26,15 +26,21 @@ demo-compose: ## a Django shop on four fleets, each with a Postgres and a Redis 
 test: ## all tests; on Debian installs and starts what they need (the engine needs root)
 	tests/run
 
-bench: build ## measurements beside pytest, its plugins, junitparser and coverage.py, and of fleets; the engine needs root
+bench: build ## measurements beside pytest, its plugins, junitparser and coverage.py, of fleets and of publish; the engine needs root
 	tests/bench/run
 	tests/bench/merge
 	tests/setup/engine
 	tests/setup/fleet_images
 	tests/bench/fleets
+	tests/setup/venvs
+	$${PARALLEL_PYTEST_CACHE:-$$HOME/.cache/parallel-pytest-tests}/venvs/pytest9/bin/python tests/bench/publish
 
 fuzz: ## the readers of what strangers write, SECONDS each; a short replay is among the tests
 	fuzz/run $(or $(SECONDS),60)
+
+screenshots: ## the pictures of the README, from the example suite
+	tests/setup/browser
+	PARALLEL_PYTEST_BINARY=$$(tests/setup/binary | tail -1) $${PARALLEL_PYTEST_CACHE:-$$HOME/.cache/parallel-pytest-tests}/venvs/html/bin/python tests/html/screenshots.py
 
 lint: ## formatting, clippy, shell scripts, workflows
 	tests/setup/linters

@@ -11,8 +11,8 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, coverage, local, merge, plan, post, prepare, publish, run as run_shard, signal_all,
-    split, wait_for,
+    console, coverage, flaky, init, local, merge, plan, post, prepare, publish, run as run_shard,
+    signal_all, split, wait_for,
 };
 use crate::config::{Settings, Sources};
 use crate::model::exit::{Exit, UsageError};
@@ -49,6 +49,10 @@ pub(crate) enum Command {
     Split(split::SplitArgs),
     /// Print what is covered, of everything or of a change, and fail below a threshold
     Coverage(coverage::CoverageArgs),
+    /// Print a ready workflow for this repository
+    Init(init::InitArgs),
+    /// List flaky tests with their rates, from the history
+    Flaky(flaky::FlakyArgs),
     /// Wait until ports accept connections, then run a command
     WaitFor(wait_for::WaitForArgs),
     /// What the action does after the job's last step
@@ -95,6 +99,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
         Command::Merge(args) => merge::merge(&args),
         Command::SignalAll(args) => signal_all::signal_all(&args),
         Command::Split(args) => split::split(&args),
+        Command::Init(args) => Ok(init::init(&args)),
         Command::Coverage(args) => coverage::coverage(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -112,9 +117,11 @@ async fn execute(command: Command) -> Result<Exit> {
         Command::Prepare(args) => prepare::prepare(args).await,
         Command::Publish(args) => publish::publish(args).await,
         Command::Local(args) => local::local(args).await,
+        Command::Flaky(args) => flaky::flaky(args).await,
         Command::Post(args) => post::post(args).await,
         Command::Merge(_)
         | Command::Split(_)
+        | Command::Init(_)
         | Command::Coverage(_)
         | Command::WaitFor(_)
         | Command::SignalAll(_) => {
@@ -232,7 +239,7 @@ mod tests {
         let mut cli = Cli::command();
         cli.build();
         let commands = cli.get_subcommands().filter(|command| {
-            !["post", "wait-for", "signal-all", "help"].contains(&command.get_name())
+            !["init", "post", "wait-for", "signal-all", "help"].contains(&command.get_name())
         });
         let flags: BTreeSet<&str> = commands
             .flat_map(config::arguments)

@@ -22,6 +22,7 @@ pub(crate) const COVERAGE_FILE: &str = "coverage.json";
 pub(crate) const LOG_FILE: &str = "log.txt";
 pub(crate) const JUNIT_FILE: &str = "junit.xml";
 pub(crate) const HISTORY_FILE: &str = "history.json";
+pub(crate) const RESULT_FILE: &str = "result.json";
 const FLEET_FILE: &str = "fleet.json";
 
 /// A manifest or a plan is never larger than this, in bytes.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::merge::{ShardResult, exit_status};
-use crate::model::history::{Estimate, FileHistory, HISTORY_VERSION, History};
+use crate::model::history::{End, Ends, Estimate, FileHistory, HISTORY_VERSION, History};
 use crate::model::node_id::NodeId;
 use crate::model::renames::{self, function_of};
 use crate::model::report::{Outcome, TestCase};
@@ -27,13 +27,23 @@ const MAX_SPEED: f64 = 4.0;
 /// Shorter tests do not tell how much runs at once.
 const MIN_BUSY_SECONDS: f64 = 1.0;
 
-/// Folds a run into the history. `total` is how many shards the plan has.
-pub(crate) fn fold(
-    mut history: History,
-    suite: &str,
-    total: usize,
-    results: &[ShardResult],
-) -> History {
+/// What a history is told of a run as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) suite: &'a str,
+    /// How many shards the plan has.
+    pub(crate) total: usize,
+    /// The commit, where it is known.
+    pub(crate) commit: Option<&'a str>,
+}
+
+/// Folds a run into the history.
+pub(crate) fn fold(mut history: History, run: Run<'_>, results: &[ShardResult]) -> History {
+    let Run {
+        suite,
+        total,
+        commit,
+    } = run;
     history.version = HISTORY_VERSION;
     suite.clone_into(&mut history.suite);
     let shards: Vec<ShardLessons<'_>> = results.iter().filter_map(ShardLessons::of).collect();
@@ -54,11 +64,43 @@ pub(crate) fn fold(
     for (shard, speed) in shards.iter().zip(speeds) {
         heard.listen(shard, speed);
     }
+    let again = commit.is_some() && history.commit.as_deref() == commit;
+    remember_ends(&mut history, &shards, again);
+    history.commit = commit.map(str::to_owned);
     heard.teach(&mut history);
     if whole {
         forget(&mut history, &shards);
     }
     history
+}
+
+/// Of tests that always pass nothing is kept. `again`: the run before was of the same commit.
+fn remember_ends(history: &mut History, shards: &[ShardLessons<'_>], again: bool) {
+    let finished = shards.iter().flat_map(|shard| shard.finished);
+    for case in finished {
+        let end = match case.outcome {
+            Outcome::Passed | Outcome::Xfailed | Outcome::Xpassed => End::Passed,
+            Outcome::Flaky => End::Flaky,
+            Outcome::Failed | Outcome::Error => End::Failed,
+            Outcome::Skipped | Outcome::Lost => continue,
+        };
+        if end == End::Passed && !history.ends.contains_key(&case.id) {
+            continue;
+        }
+        let known = place(case)
+            .and_then(|(file, name)| history.files.get(file)?.tests.get(name))
+            .map_or(0, |test| test.cost.runs());
+        let new = || Ends::after(known);
+        let ends = history.ends.entry(case.id.clone()).or_insert_with(new);
+        if again {
+            ends.add_again(end);
+        } else {
+            ends.add(end);
+        }
+    }
+    history
+        .ends
+        .retain(|_, ends| ends.count(End::Passed) < ends.runs());
 }
 
 /// A shard that came to its normal end.
@@ -67,6 +109,7 @@ struct ShardLessons<'a> {
     /// Tests that teach what they cost.
     clean: BTreeMap<&'a NodeId, &'a TestCase>,
     all: Vec<&'a TestCase>,
+    finished: &'a [TestCase],
 }
 
 impl<'a> ShardLessons<'a> {
@@ -92,6 +135,7 @@ impl<'a> ShardLessons<'a> {
             lessons: &log.lessons,
             clean: ran.map(|case| (&case.id, case)).collect(),
             all: log.finished.iter().chain(&log.not_run).collect(),
+            finished: &log.finished,
         })
     }
 
@@ -337,6 +381,9 @@ fn forget(history: &mut History, shards: &[ShardLessons<'_>]) {
     if 2 * ran.len() < known {
         return;
     }
+    let all = shards.iter().flat_map(|shard| &shard.all);
+    let ids: BTreeSet<&NodeId> = all.map(|case| &case.id).collect();
+    history.ends.retain(|id, _| ids.contains(id));
     let files: BTreeSet<&str> = ran.iter().map(|it| it.0).collect();
     history.files.retain(|path, file| {
         if !files.contains(path.as_str()) {
@@ -361,6 +408,50 @@ mod tests {
     use super::*;
     use crate::model::shard::Shard;
     use crate::pytest::log::ShardLog;
+
+    fn run(suite: &str, total: usize) -> Run<'_> {
+        Run {
+            suite,
+            total,
+            commit: None,
+        }
+    }
+
+    #[test]
+    fn rates_are_kept_of_tests_that_did_not_always_pass() {
+        let ran = |history: History, outcomes: [&str; 2], commit: &str| {
+            let mut story = Story::new(1, &[]);
+            for (name, outcome) in ["test_a", "test_b"].into_iter().zip(outcomes) {
+                story.test(("a.py", name, 1.0), outcome, "");
+            }
+            let run = Run {
+                commit: Some(commit),
+                ..run("web", 1)
+            };
+            fold(history, run, &[story.told(0)])
+        };
+        let mut history = History::default();
+        for commit in ["1", "2", "3"] {
+            history = ran(history, ["passed", "passed"], commit);
+        }
+        assert!(history.ends.is_empty());
+        history = ran(history, ["failed", "passed"], "4");
+        let ends = |history: &History| {
+            let ends = history.ends.iter();
+            let ends = ends.map(|(id, ends)| format!("{id} {}", String::from(ends.clone())));
+            ends.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(ends(&history), "a.py::test_a ...F");
+        // Both outcomes at one commit: that is what flaky means.
+        history = ran(history, ["passed", "passed"], "4");
+        assert_eq!(ends(&history), "a.py::test_a ...R");
+        history = ran(history, ["passed", "failed"], "5");
+        assert_eq!(ends(&history), "a.py::test_a ...R., a.py::test_b .....F");
+        for commit in 6..60 {
+            history = ran(history, ["passed", "passed"], &commit.to_string());
+        }
+        assert_eq!(ends(&history), "");
+    }
 
     /// A test as a shard saw it: file, name, seconds.
     type Ran<'a> = (&'a str, &'a str, f64);
@@ -447,7 +538,7 @@ mod tests {
             "passed",
             &fixtures.join("\n"),
         );
-        let history = fold(History::default(), "web", 1, &[story.told(0)]);
+        let history = fold(History::default(), run("web", 1), &[story.told(0)]);
         assert_eq!(
             (history.suite.as_str(), history.version),
             ("web", HISTORY_VERSION)
@@ -478,7 +569,7 @@ mod tests {
         }
         story.test(("a.py", "retried", 9.0), "passed", "");
         let names = |result: ShardResult| -> Vec<String> {
-            let history = fold(History::default(), "pytest", 1, &[result]);
+            let history = fold(History::default(), run("pytest", 1), &[result]);
             let files = history.files.into_values();
             files.flat_map(|file| file.tests.into_keys()).collect()
         };
@@ -509,7 +600,7 @@ mod tests {
                 Story::new(1, &ran("a.py", first)).told(0),
                 Story::new(2, &ran("b.py", second)).told(0),
             ];
-            fold(history, "pytest", 2, &shards)
+            fold(history, run("pytest", 2), &shards)
         };
         let mut history = run(History::default(), 1.0, 1.0);
         for _ in 0..3 {
@@ -534,8 +625,8 @@ mod tests {
             let tests: Vec<_> = names.iter().map(|name| (file, *name, 1.0)).collect();
             Story::new(1, &tests).told(0)
         };
-        let mut history = fold(History::default(), "pytest", 1, &[ran("a.py", &names)]);
-        history = fold(history, "pytest", 1, &[ran("b/a.py", &names)]);
+        let mut history = fold(History::default(), run("pytest", 1), &[ran("a.py", &names)]);
+        history = fold(history, run("pytest", 1), &[ran("b/a.py", &names)]);
         assert!(history.files.keys().eq(["b/a.py"]));
         assert_eq!(history.files["b/a.py"].tests["test_1"].cost.runs(), 2);
         for round in 1..=FORGET_TEST_AFTER {
@@ -543,11 +634,11 @@ mod tests {
                 history.files["b/a.py"].tests.contains_key("test_3"),
                 "{round}"
             );
-            history = fold(history, "pytest", 1, &[ran("b/a.py", &names[..2])]);
+            history = fold(history, run("pytest", 1), &[ran("b/a.py", &names[..2])]);
         }
         assert!(history.files["b/a.py"].tests.keys().eq(&names[..2]));
         // A run of a small part of the suite says nothing about the others.
-        history = fold(history, "pytest", 9, &[ran("b/a.py", &names[..1])]);
+        history = fold(history, run("pytest", 9), &[ran("b/a.py", &names[..1])]);
         assert_eq!(history.files["b/a.py"].tests["test_2"].unseen, 0);
     }
 
@@ -563,10 +654,10 @@ mod tests {
             );
             story.told(0)
         };
-        let mut history = fold(History::default(), "pytest", 1, &[ran(true)]);
+        let mut history = fold(History::default(), run("pytest", 1), &[ran(true)]);
         assert!(history.files["a.py"].fixtures.contains_key(""));
         for _ in 0..2 {
-            history = fold(history, "pytest", 1, &[ran(false)]);
+            history = fold(history, run("pytest", 1), &[ran(false)]);
         }
         assert!(history.files["a.py"].fixtures.is_empty());
     }

@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod history;
 pub(crate) mod merge;
 pub(crate) mod policy;
+pub(crate) mod quarantine;
 mod rename;
 pub(crate) mod settle;
 pub(crate) mod verdict;

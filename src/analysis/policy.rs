@@ -1,10 +1,15 @@
 //! Which failures make a run red. What was lost, or could not be proven to have run once, always does.
 
+use std::collections::BTreeSet;
+
 use clap::ValueEnum;
 
+use crate::coverage::diff::Patch;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
-use crate::model::report::Totals;
+use crate::model::node_id::NodeId;
+use crate::model::quarantine::Quarantined;
+use crate::model::report::{Report, Totals};
 use crate::model::verdict::{Reason, Verdict};
 
 /// The failures of tests that count.
@@ -22,26 +27,64 @@ pub(crate) enum FailOn {
 }
 
 impl FailOn {
-    fn counts(self, totals: Totals, comparison: Option<&Comparison>) -> bool {
+    fn counts(self, failures: Failures) -> bool {
+        let Failures {
+            failed,
+            errors,
+            new,
+        } = failures;
         match self {
-            Self::Failures => true,
-            Self::Errors => totals.error > 0,
-            Self::Regressions => comparison.is_none_or(|found| !found.new_failures.is_empty()),
+            Self::Failures => failed + errors > 0,
+            Self::Errors => errors > 0,
+            Self::Regressions => failed + errors > 0 && new != Some(0),
             Self::Nothing => false,
         }
     }
 }
 
+/// How many tests failed, without those in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failures {
+    pub(crate) failed: usize,
+    pub(crate) errors: usize,
+    /// Of both, those that the baseline does not have; `None` without one.
+    pub(crate) new: Option<usize>,
+}
+
+impl Failures {
+    pub(crate) fn of(
+        report: &Report,
+        quarantined: &[Quarantined],
+        comparison: Option<&Comparison>,
+    ) -> Self {
+        let muted: BTreeSet<&NodeId> = quarantined.iter().map(|test| &test.id).collect();
+        let counting = report.cases.iter().filter(|case| !muted.contains(&case.id));
+        let totals = Totals::of(counting);
+        let new = |found: &Comparison| {
+            let new = found.new_failures.iter();
+            new.filter(|id| !muted.contains(id)).count()
+        };
+        Self {
+            failed: totals.failed,
+            errors: totals.error,
+            new: comparison.map(new),
+        }
+    }
+}
+
 /// Moves what does not count from the reasons to the muted ones.
-pub(crate) fn apply(
-    verdict: Verdict,
-    fail_on: FailOn,
-    totals: Totals,
-    comparison: Option<&Comparison>,
-) -> Verdict {
+pub(crate) fn apply(verdict: Verdict, fail_on: FailOn, failures: Failures) -> Verdict {
     let failed = |reason: &Reason| matches!(reason, Reason::TestsFailed { .. });
-    let Verdict { reasons, mut muted } = verdict;
-    if fail_on.counts(totals, comparison) || !reasons.iter().any(failed) {
+    let Verdict {
+        mut reasons,
+        mut muted,
+    } = verdict;
+    let Some(told) = reasons.iter_mut().find(|reason| failed(reason)) else {
+        return Verdict { reasons, muted };
+    };
+    if fail_on.counts(failures) {
+        let Failures { failed, errors, .. } = failures;
+        *told = Reason::TestsFailed { failed, errors };
         return Verdict { reasons, muted };
     }
     // The job of a failed test fails with it. What else may have gone wrong in it, its shards tell.
@@ -66,13 +109,26 @@ pub(crate) fn coverage_below(wanted: f64, coverage: Option<&Coverage>) -> Option
     Some(Reason::BelowThreshold { what })
 }
 
+/// A reason, if less than the wanted per cent of what a change adds is covered, or there is no coverage
+/// at all. A change without statements cannot be below.
+pub(crate) fn patch_below(wanted: f64, patch: Option<&Patch>) -> Option<Reason> {
+    let what = match patch.map(|patch| patch.coverage.totals().percent()) {
+        Some(percent) if percent >= wanted => return None,
+        Some(percent) => format!(
+            "coverage of the change is {percent:.2} %, below the {wanted} % of --patch-fail-under"
+        ),
+        None => format!("there is no coverage, and --patch-fail-under asks for {wanted} %"),
+    };
+    Some(Reason::BelowThreshold { what })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::node_id::NodeId;
+    use crate::model::report::{Outcome, TestCase};
     use crate::model::shard::Shard;
 
-    fn red(failed: usize, errors: usize) -> (Verdict, Totals) {
+    fn red(failed: usize, errors: usize) -> Verdict {
         let reasons = vec![
             Reason::TestsFailed { failed, errors },
             Reason::JobFailed {
@@ -80,42 +136,68 @@ mod tests {
                 result: "failure".to_owned(),
             },
         ];
-        let totals = Totals {
-            failed,
-            error: errors,
-            passed: 9,
-            ..Totals::default()
-        };
-        (
-            Verdict {
-                reasons,
-                muted: Vec::new(),
-            },
-            totals,
-        )
-    }
-
-    fn comparison(new: usize) -> Comparison {
-        Comparison {
-            new_failures: vec![NodeId::new("a"); new],
-            ..Comparison::default()
+        Verdict {
+            reasons,
+            muted: Vec::new(),
         }
     }
 
+    const NONE: Failures = Failures {
+        failed: 0,
+        errors: 0,
+        new: None,
+    };
+
     #[test]
     fn counts_what_it_is_told_to() {
-        let green = |fail_on, failed, errors, comparison: Option<&Comparison>| {
-            let (verdict, totals) = red(failed, errors);
-            apply(verdict, fail_on, totals, comparison).is_green()
+        let green = |fail_on, failed, errors, new| {
+            let failures = Failures {
+                failed,
+                errors,
+                new,
+            };
+            apply(red(failed, errors), fail_on, failures).is_green()
         };
-        let (none, one) = (comparison(0), comparison(1));
-        assert!(!green(FailOn::Failures, 2, 0, Some(&none)));
+        assert!(!green(FailOn::Failures, 2, 0, Some(0)));
         assert!(green(FailOn::Errors, 2, 0, None));
         assert!(!green(FailOn::Errors, 2, 1, None));
-        assert!(green(FailOn::Regressions, 2, 1, Some(&none)));
-        assert!(!green(FailOn::Regressions, 2, 1, Some(&one)));
+        assert!(green(FailOn::Regressions, 2, 1, Some(0)));
+        assert!(!green(FailOn::Regressions, 2, 1, Some(1)));
         assert!(!green(FailOn::Regressions, 2, 1, None));
         assert!(green(FailOn::Nothing, 2, 1, None));
+    }
+
+    #[test]
+    fn what_is_in_quarantine_does_not_count() {
+        let failed = |id: &str| TestCase {
+            outcome: Outcome::Failed,
+            ..TestCase::new(NodeId::new(id))
+        };
+        let report = Report {
+            suite: "s".to_owned(),
+            cases: vec![failed("a"), failed("b")],
+            shards: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let muted = |ids: &[&str]| {
+            let test = |id: &&str| Quarantined {
+                id: NodeId::new(*id),
+                reason: String::new(),
+                owner: String::new(),
+                expires: String::new(),
+            };
+            let tests: Vec<Quarantined> = ids.iter().map(test).collect();
+            Failures::of(&report, &tests, None)
+        };
+        let judged = apply(red(2, 0), FailOn::Failures, muted(&["a"]));
+        let first = Reason::TestsFailed {
+            failed: 1,
+            errors: 0,
+        };
+        assert_eq!(judged.reasons[0], first);
+        let judged = apply(red(2, 0), FailOn::Failures, muted(&["a", "b"]));
+        assert!(judged.is_green() && judged.muted.len() == 2);
+        assert!(apply(red(2, 0), FailOn::Regressions, muted(&["a", "b"])).is_green());
     }
 
     #[test]
@@ -143,9 +225,9 @@ mod tests {
             Reason::NothingRan,
         ];
         for reason in always {
-            let (mut verdict, totals) = red(1, 0);
+            let mut verdict = red(1, 0);
             verdict.reasons.push(reason.clone());
-            let judged = apply(verdict, FailOn::Nothing, totals, None);
+            let judged = apply(verdict, FailOn::Nothing, NONE);
             assert_eq!(judged.reasons, [reason]);
             assert_eq!(judged.muted.len(), 2);
         }
@@ -161,7 +243,7 @@ mod tests {
             reasons,
             muted: Vec::new(),
         };
-        assert!(!apply(verdict, FailOn::Nothing, Totals::default(), None).is_green());
+        assert!(!apply(verdict, FailOn::Nothing, NONE).is_green());
     }
 
     #[test]
@@ -180,5 +262,17 @@ mod tests {
             "coverage is 80.00 %, below the 80.5 % of --coverage-fail-under"
         );
         assert!(told(1.0, None).starts_with("there is no coverage"));
+        let mut patch = Patch {
+            against: "main".to_owned(),
+            coverage,
+        };
+        assert_eq!(patch_below(80.0, Some(&patch)), None);
+        assert!(matches!(
+            patch_below(80.5, Some(&patch)),
+            Some(Reason::BelowThreshold { .. })
+        ));
+        assert!(patch_below(0.0, None).is_some());
+        patch.coverage.files.clear();
+        assert_eq!(patch_below(100.0, Some(&patch)), None);
     }
 }

@@ -10,6 +10,7 @@ use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
 use crate::analysis::settle::{Settled, settle};
 use crate::analysis::verdict::{JobResults, decide};
+use crate::coverage::diff::Patch;
 use crate::coverage::{json, merge as coverage_merge};
 use crate::junit;
 use crate::model::comparison::Comparison;
@@ -17,6 +18,7 @@ use crate::model::coverage::Coverage;
 use crate::model::exit::{Exit, UsageError};
 use crate::model::history::History;
 use crate::model::plan::Plan;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::Report;
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
@@ -33,6 +35,12 @@ pub(crate) struct Conclusion {
     pub(crate) history: History,
     /// With the baseline; `None` without one.
     pub(crate) comparison: Option<Comparison>,
+    /// Why there is none, where one was looked for.
+    pub(crate) not_compared: Option<String>,
+    /// The coverage of the change, where there are both.
+    pub(crate) patch: Option<Patch>,
+    /// Failed tests that do not count.
+    pub(crate) quarantined: Vec<Quarantined>,
 }
 
 impl Conclusion {
@@ -46,8 +54,11 @@ impl Conclusion {
             report,
             verdict,
             coverage,
-            history: _,
+            history,
             comparison,
+            not_compared,
+            patch,
+            quarantined,
         } = self;
         View::new(ViewInput {
             title,
@@ -55,6 +66,10 @@ impl Conclusion {
             verdict,
             coverage: coverage.as_ref(),
             comparison: comparison.as_ref(),
+            not_compared: not_compared.as_deref(),
+            patch: patch.as_ref(),
+            quarantined,
+            ends: &history.ends,
             links,
         })
     }
@@ -73,7 +88,8 @@ fn junit_disagrees(log: &ShardLog, folder: &Utf8Path) -> Option<String> {
 
 /// Reads the shards of a plan, merges them and decides.
 ///
-/// `prefix` is the folder of the suite inside its repository, empty for the root.
+/// `prefix` is the folder of the suite inside its repository, empty for the root; `commit` the one that
+/// was tested, where it is known.
 ///
 /// # Errors
 /// A file of a shard cannot be read from the disk. Bad content is a warning or a lost shard.
@@ -83,6 +99,7 @@ pub(crate) fn conclude(
     jobs: &JobResults,
     history: History,
     prefix: &Utf8Path,
+    commit: Option<&str>,
 ) -> Result<Conclusion> {
     let mut warnings = found.warnings.clone();
     let (planned, strange): (Vec<_>, Vec<_>) = found
@@ -103,23 +120,18 @@ pub(crate) fn conclude(
                 log,
                 last_words: workspace::last_words(folder),
             };
-            Ok((result, told, read_coverage(&folder.join(COVERAGE_FILE))))
+            Ok((result, told, (shard, folder)))
         })
         .collect::<Result<_>>()?;
-    let (mut results, mut coverages) = (Vec::new(), Vec::new());
-    for (result, told, coverage) in read {
+    let (mut results, mut folders) = (Vec::new(), Vec::new());
+    for (result, told, place) in read {
         let shard = result.shard;
         warnings.extend(told.map(|what| format!("the JUnit of shard {shard}: {what}")));
-        match coverage {
-            Ok(coverage) => coverages.extend(coverage),
-            Err(error) => warnings.push(format!(
-                "the coverage of shard {shard} is left out: {error:#}"
-            )),
-        }
         results.push(result);
+        folders.push(place);
     }
-    let coverage = (!coverages.is_empty()).then(|| {
-        let merged = coverage_merge::merge(coverages);
+    let (merged, has_coverage) = merge_coverage(&folders, &mut warnings);
+    let coverage = has_coverage.then(|| {
         warnings.extend(merged.warnings);
         merged.coverage.below(prefix)
     });
@@ -135,7 +147,12 @@ pub(crate) fn conclude(
     };
     merged.report.warnings.extend(warnings);
     let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
-    let history = history::fold(history, &plan.suite, plan.shards.len(), &results);
+    let run = history::Run {
+        suite: &plan.suite,
+        total: plan.shards.len(),
+        commit,
+    };
+    let history = history::fold(history, run, &results);
     let report = merged.report.below(prefix);
     Ok(Conclusion {
         report,
@@ -143,6 +160,9 @@ pub(crate) fn conclude(
         coverage,
         history,
         comparison: None,
+        not_compared: None,
+        patch: None,
+        quarantined: Vec::new(),
     })
 }
 
@@ -174,12 +194,33 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
         &JobResults::new(),
         History::default(),
         Utf8Path::new(""),
+        None,
     )?;
     conclusion
         .verdict
         .reasons
         .retain(|reason| !matches!(reason, Reason::NothingRan | Reason::BelowThreshold { .. }));
     Ok(conclusion)
+}
+
+/// The coverage of the shards, and whether there is any. One after another: together, that of hundreds
+/// of shards fills the memory.
+fn merge_coverage(
+    folders: &[(&Shard, &Utf8PathBuf)],
+    warnings: &mut Vec<String>,
+) -> (coverage_merge::Merged, bool) {
+    let mut has_coverage = false;
+    let parts = folders.iter().filter_map(|(shard, folder)| {
+        let read = read_coverage(&folder.join(COVERAGE_FILE));
+        let part = read.unwrap_or_else(|error| {
+            let warning = format!("the coverage of shard {shard} is left out: {error:#}");
+            warnings.push(warning);
+            None
+        });
+        has_coverage |= part.is_some();
+        part
+    });
+    (coverage_merge::merge(parts), has_coverage)
 }
 
 fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {

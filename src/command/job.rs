@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::console;
+use crate::coverage::diff::Change;
 use crate::github::artifact::archive::{self, Limits};
 use crate::github::artifact::listed::Listed;
 use crate::github::artifact::name::{ArtifactName, Content, SuiteName};
@@ -12,6 +13,8 @@ use crate::github::artifact::pack::{self, Source};
 use crate::github::artifact::rest;
 use crate::github::artifact::service::Service;
 use crate::github::artifact::store::{Store, Wait, newest};
+use crate::github::baseline::{self, Search};
+use crate::github::change;
 use crate::github::client::Client;
 use crate::github::context::Context;
 use crate::github::http::http_client;
@@ -21,6 +24,7 @@ use crate::model::plan::Plan;
 use crate::model::shard::Shard;
 use crate::workspace::{
     COVERAGE_FILE, EVENTS_FILE, HISTORY_FILE, JUNIT_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE,
+    RESULT_FILE,
 };
 
 /// What publish needs of a shard, and what people look at afterwards.
@@ -84,6 +88,19 @@ impl Job {
         !is_fork && (triggering_run.is_none() || default_branch.as_ref() == Some(branch))
     }
 
+    /// Whether this run is one of the default branch itself.
+    pub(crate) fn stands_for_default_branch(&self) -> bool {
+        let Context {
+            branch,
+            default_branch,
+            pull_request,
+            ..
+        } = &self.context;
+        self.may_leave_history()
+            && pull_request.is_none()
+            && default_branch.as_ref() == Some(branch)
+    }
+
     /// # Errors
     /// The disk's or the artifact service's.
     pub(crate) async fn upload_plan(&self, plan: &Plan, path: &Utf8Path) -> Result<()> {
@@ -143,11 +160,12 @@ impl Job {
     /// # Errors
     /// The disk's or the artifact service's.
     pub(crate) async fn upload_history(&self, suite: &str, folder: &Utf8Path) -> Result<()> {
-        let source = Source {
-            name: HISTORY_FILE.to_owned(),
-            path: folder.join(HISTORY_FILE),
+        let source = |name: &str| Source {
+            name: name.to_owned(),
+            path: folder.join(name),
         };
-        self.upload(suite, Content::History, vec![source]).await?;
+        let sources = vec![source(HISTORY_FILE), source(RESULT_FILE)];
+        self.upload(suite, Content::History, sources).await?;
         Ok(())
     }
 
@@ -206,20 +224,61 @@ impl Job {
         };
         let suite: SuiteName = suite.parse()?;
         for branch in self.branches_before() {
-            let Some(listed) = rest::history(&client, &self.context, &suite, branch).await? else {
+            let left = rest::legacies(&client, &self.context, &suite, branch).await?;
+            let Some(newest) = left.into_iter().next() else {
                 continue;
             };
-            let store = Store::OtherRun {
-                client: &client,
-                context: &self.context,
-                run: self.context.run_id,
-            };
-            fs::create_dir_all(folder)?;
-            self.download(&store, &listed, folder, &mut Limits::default())
+            self.download_legacy(&client, &newest.listed, folder)
                 .await?;
             return Ok(Some((folder.join(HISTORY_FILE), branch.to_owned())));
         }
         Ok(None)
+    }
+
+    /// Brings the result that this run is compared with to `folder`; what is not an error of GitHub's,
+    /// such as the first run of a project, is told in words that complete "not compared: …".
+    ///
+    /// # Errors
+    /// The disk's or GitHub's.
+    pub(crate) async fn download_baseline(
+        &self,
+        suite: &str,
+        folder: &Utf8Path,
+        client: &Client,
+    ) -> Result<Result<Utf8PathBuf, String>> {
+        let suite: SuiteName = suite.parse()?;
+        let found = match baseline::find(client, &self.context, &suite).await? {
+            Search::Found(found) => found,
+            Search::Nothing(reason) => return Ok(Err(reason)),
+        };
+        self.download_legacy(client, &found.listed, folder).await?;
+        let path = folder.join(RESULT_FILE);
+        let of = || format!("the run of {} left only a history", found.commit);
+        Ok(path.is_file().then_some(path).ok_or_else(of))
+    }
+
+    async fn download_legacy(
+        &self,
+        client: &Client,
+        listed: &Listed,
+        folder: &Utf8Path,
+    ) -> Result<()> {
+        let store = Store::OtherRun {
+            client,
+            context: &self.context,
+            run: self.context.run_id,
+        };
+        fs::create_dir_all(folder)?;
+        self.download(&store, listed, folder, &mut Limits::default())
+            .await
+    }
+
+    /// The lines that the pull request or the merge group of this run adds; `None` for other runs.
+    ///
+    /// # Errors
+    /// GitHub's.
+    pub(crate) async fn change(&self, client: &Client) -> Result<Option<Change>> {
+        Ok(change::of_run(client, &self.context).await?)
     }
 
     /// Where a history of ours may be, the likest first. A fork's branch may be called like one of
@@ -319,8 +378,9 @@ impl Job {
         limits: &mut Limits,
     ) -> Result<()> {
         let downloaded = store.download(listed).await?;
-        let wanted =
-            |name: &str| [PLAN_FILE, HISTORY_FILE].contains(&name) || SHARD_FILES.contains(&name);
+        let wanted = |name: &str| {
+            [PLAN_FILE, HISTORY_FILE, RESULT_FILE].contains(&name) || SHARD_FILES.contains(&name)
+        };
         for refused in archive::save(downloaded.file.reopen()?, limits, wanted, folder)? {
             console::warn(format!("{}: {refused}", listed.name));
         }

@@ -14,7 +14,7 @@ use super::compose;
 use super::conclude::{self, Conclusion};
 use super::console;
 use super::history::{self, HistoryArgs, Known};
-use super::judge::JudgeArgs;
+use super::judge::{Beside, JudgeArgs};
 use super::plan::{self, Wanted, wanted_shards};
 use super::progress;
 use super::queue::QueueDir;
@@ -144,6 +144,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         .max_parallel
         .map_or(total, |most| most.get().min(total));
     let interrupts = Interrupts::install()?;
+    let beside = args.judge.beside()?;
     if let Some(project) = &mut project
         && !dry_run
         && compose::prepare(project, at_once.into(), &interrupts)
@@ -192,7 +193,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         return Err(error);
     }
 
-    let conclusion = conclude(&args, &job, history)?;
+    let conclusion = conclude(&args, &job, history, beside)?;
     Ok(match interrupts.signal() {
         Some(_) => interrupted(&interrupts),
         None => exit_of(&ended, &conclusion),
@@ -200,12 +201,24 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
 }
 
 /// Writes the report of what the shards left behind, and the history.
-fn conclude(args: &LocalArgs, job: &ShardJob, history: History) -> Result<Conclusion> {
+fn conclude(
+    args: &LocalArgs,
+    job: &ShardJob,
+    history: History,
+    beside: Beside,
+) -> Result<Conclusion> {
     let work = &job.work;
     let found = workspace::find_shards(work.path())?;
     let prefix = conclude::prefix_in_repository(&job.root);
-    let conclusion = conclude::conclude(&job.plan, &found, &JobResults::new(), history, &prefix)?;
-    let conclusion = args.judge.judge(conclusion);
+    let conclusion = conclude::conclude(
+        &job.plan,
+        &found,
+        &JobResults::new(),
+        history,
+        &prefix,
+        None,
+    )?;
+    let conclusion = args.judge.judge(conclusion, beside);
     let view = conclusion.view(None, Links::default());
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = terminal::Options {

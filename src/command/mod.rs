@@ -1,13 +1,16 @@
 //! One story a file: gather, decide, emit.
 
+pub(crate) mod change;
 pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
 pub(crate) mod coverage;
 pub(crate) mod coverage_files;
 pub(crate) mod explain;
+pub(crate) mod flaky;
 pub(crate) mod gather_coverage;
 pub(crate) mod history;
+pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod judge;
 pub(crate) mod local;
@@ -19,6 +22,7 @@ pub(crate) mod progress;
 pub(crate) mod publish;
 mod queue;
 pub(crate) mod report_folder;
+pub(crate) mod reports;
 pub(crate) mod repository_files;
 pub(crate) mod run;
 pub(crate) mod shard;

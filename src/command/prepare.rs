@@ -7,11 +7,11 @@ use fs_err as fs;
 use super::console;
 use super::job::{Job, on_host};
 use super::plan::current_dir;
-use super::shard::open_manifest;
+use super::shard::{RetryArgs, open_manifest};
 use super::work::{WorkArgs, check_shard};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
-use crate::pytest::plugin::{self, Company, PluginPaths};
+use crate::pytest::plugin::{self, Company, Manner, PluginPaths};
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -32,6 +32,9 @@ pub(crate) struct PrepareArgs {
         hide_default_value = true
     )]
     pub(crate) environment: String,
+
+    #[command(flatten)]
+    pub(crate) retries: RetryArgs,
 
     #[command(flatten)]
     pub(crate) work: WorkArgs,
@@ -70,7 +73,11 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
         queue: None,
     };
     let current = |name: &str| std::env::var(name).ok();
-    for (name, value) in plugin::environment(&plan, shard, &paths, Company::Alone, current) {
+    let manner = Manner {
+        company: Company::Alone,
+        retries: args.retries.retries,
+    };
+    for (name, value) in plugin::environment(&plan, shard, &paths, manner, current) {
         job.files.export_env(&name, &value)?;
     }
     let bin = work.install_program()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 use fs_err as fs;
 use serde::Deserialize;
@@ -12,19 +12,24 @@ use super::conclude::{self, Conclusion};
 use super::console;
 use super::history::{self, HistoryArgs};
 use super::job::Job;
-use super::judge::JudgeArgs;
+use super::judge::{Beside, JudgeArgs};
 use super::plan::current_dir;
 use super::report_folder;
+use super::reports::{self, Patterns};
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::github::check_run::{self, CheckRun};
 use crate::github::client::Client;
 use crate::github::comment::{self as github_comment, Need};
+use crate::github::data_branch;
 use crate::github::error::Error;
 use crate::github::pull_request;
 use crate::model::exit::{Exit, UsageError};
+use crate::render::template::Template;
 use crate::render::view::{Links, View};
-use crate::render::{annotations, check, comment, summary, terminal, workflow_command};
+use crate::render::{
+    annotations, badge, check, comment, result_json, summary, terminal, workflow_command,
+};
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -36,6 +41,14 @@ pub(crate) struct PublishArgs {
     /// Folder that holds the shards' folders, and the plan [default: this run's artifacts, else the work folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) reports: Option<Utf8PathBuf>,
+
+    /// `JUnit` files of any program, instead of the shards of a plan
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub(crate) junit: Vec<String>,
+
+    /// Coverage to `--junit`: data files of coverage.py, coverage.json, Cobertura's XML or lcov
+    #[arg(long, value_name = "GLOB", num_args = 1.., requires = "junit")]
+    pub(crate) coverage: Vec<String>,
 
     /// Folder for the merged report
     #[arg(long, value_name = "DIR", default_value = "report")]
@@ -49,6 +62,10 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) check_name: Option<String>,
 
+    /// Whether the check run and the log also mark new lines that no test runs
+    #[arg(long, value_name = "WHEN", default_value = "off")]
+    pub(crate) coverage_annotations: Switch,
+
     /// Whether to publish a check run
     #[arg(long, value_name = "WHEN", default_value = "on")]
     pub(crate) check_run: Switch,
@@ -56,6 +73,15 @@ pub(crate) struct PublishArgs {
     /// When to comment on the pull request
     #[arg(long, value_name = "WHEN", default_value = "always")]
     pub(crate) comment: CommentOn,
+
+    /// Template of minijinja for the comment; it has `comment`, `headline` and `result`, which is
+    /// result.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) comment_template: Option<Utf8PathBuf>,
+
+    /// Branch that gets the badges of a run on the default branch, such as badges
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) badges_branch: Option<String>,
 
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
@@ -120,7 +146,72 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
     let job = Job::of_this_process()?;
     let needs = args.needs.clone().unwrap_or_default().0;
-    let (folder, mut warnings) = match (&args.reports, &job) {
+    let template = read_template(args.comment_template.as_deref())?;
+    let conclusion = if args.junit.is_empty() {
+        of_shards(&args, job.as_ref(), &work, &needs).await?
+    } else {
+        let patterns = Patterns {
+            junit: &args.junit,
+            coverage: &args.coverage,
+        };
+        let prefix = conclude::prefix_in_repository(&current_dir()?);
+        reports::conclude(patterns, &args.work.suite, &needs, &prefix)?
+    };
+    let mut beside = args.judge.beside()?;
+    if let Some(job) = &job {
+        ask_github(&mut beside, &args, job, &work).await;
+    }
+    let conclusion = args.judge.judge(conclusion, beside);
+    let mut view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
+    report_folder::write(&conclusion, &view, &args.output)?;
+    let options = terminal::Options {
+        width: console::width(),
+        style: console::style(),
+        report: Some(args.output.as_str()),
+    };
+    console::print(terminal::report(&view, options));
+    if let Some(job) = &job {
+        job.hand_over(work.path());
+        job.hand_over(&args.output);
+        // First, since everything else links to it.
+        match job.upload_report(view.suite, &args.output).await {
+            Ok(url) => view.links.report = url,
+            Err(error) => tell(Err(error)),
+        }
+        emit(&args, template.as_ref(), job, &conclusion, &view).await;
+    }
+    Ok(conclusion.exit())
+}
+
+/// Finds out what was not told by hand. A result is published without it too.
+async fn ask_github(beside: &mut Beside, args: &PublishArgs, job: &Job, work: &WorkDir) {
+    let client = match job.client(args.token.as_deref()) {
+        Ok(Some(client)) => client,
+        Ok(None) => return,
+        Err(error) => return tell(Err(error)),
+    };
+    if beside.baseline.is_none() {
+        let folder = work.path().join("baseline");
+        let _ = fs::remove_dir_all(&folder);
+        let found = job
+            .download_baseline(&args.work.suite, &folder, &client)
+            .await;
+        beside.baseline = Some(found.unwrap_or_else(|error| Err(format!("{error:#}"))));
+    }
+    if beside.change.is_none() {
+        let change = job.change(&client).await;
+        beside.change = change.map_err(|error| format!("{error:#}")).transpose();
+    }
+}
+
+/// The shards of a plan, from the artifacts of the run or from a folder.
+async fn of_shards(
+    args: &PublishArgs,
+    job: Option<&Job>,
+    work: &WorkDir,
+    needs: &JobResults,
+) -> Result<Conclusion> {
+    let (folder, mut warnings) = match (&args.reports, job) {
         (Some(folder), _) if !folder.is_dir() => {
             return Err(UsageError(format!("--reports: there is no folder {folder}")).into());
         }
@@ -144,33 +235,14 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     found.warnings.append(&mut warnings);
     let plan = conclude::plan_of(&found, args.work.plan_file.as_deref(), folder.as_str())?;
     let prefix = conclude::prefix_in_repository(&current_dir()?);
-    let known = match &job {
+    let known = match job {
         Some(job) => {
-            history::of_job(&args.history, &args.work, &work, job, args.token.as_deref()).await
+            history::of_job(&args.history, &args.work, work, job, args.token.as_deref()).await
         }
-        None => history::of_disk(&args.history, &args.work, &work),
+        None => history::of_disk(&args.history, &args.work, work),
     };
-    let conclusion = conclude::conclude(&plan, &found, &needs, known.history, &prefix)?;
-    let conclusion = args.judge.judge(conclusion);
-    let mut view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
-    report_folder::write(&conclusion, &view, &args.output)?;
-    let options = terminal::Options {
-        width: console::width(),
-        style: console::style(),
-        report: Some(args.output.as_str()),
-    };
-    console::print(terminal::report(&view, options));
-    if let Some(job) = &job {
-        job.hand_over(work.path());
-        job.hand_over(&args.output);
-        // First, since everything else links to it.
-        match job.upload_report(view.suite, &args.output).await {
-            Ok(url) => view.links.report = url,
-            Err(error) => tell(Err(error)),
-        }
-        emit(&args, job, &conclusion, &view).await;
-    }
-    Ok(conclusion.exit())
+    let commit = job.map(|job| job.context.head_sha.as_str());
+    conclude::conclude(&plan, &found, needs, known.history, &prefix, commit)
 }
 
 fn links(job: &Job) -> Links {
@@ -197,7 +269,13 @@ fn tell(result: Result<()>) {
 
 /// Every sink for itself: what one refuses, the others still show, and the exit code is the
 /// verdict's.
-async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &View<'_>) {
+async fn emit(
+    args: &PublishArgs,
+    template: Option<&Template>,
+    job: &Job,
+    conclusion: &Conclusion,
+    view: &View<'_>,
+) {
     tell(
         job.files
             .append_summary(&summary::summary(view, summary::JOB_SUMMARY_BYTES)),
@@ -214,7 +292,10 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
             None
         }
     };
-    let marks = annotations::annotations(view);
+    let mut marks = annotations::annotations(view);
+    if args.coverage_annotations == Switch::On {
+        marks.extend(annotations::uncovered(view, marks.len()));
+    }
     let mut checked = false;
     if let Some(client) = &client {
         if args.check_run == Switch::On {
@@ -241,11 +322,18 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
         }
         if let Some(need) = args.comment.need(view) {
             tell(
-                publish_comment(client, job, view, need)
+                publish_comment(client, job, view, &body(template, conclusion, view), need)
                     .await
                     .map_err(anyhow::Error::new),
             );
         }
+    }
+    if let (Some(client), Some(branch)) = (&client, &args.badges_branch)
+        && job.stands_for_default_branch()
+    {
+        let files = badge_files(view);
+        let pushed = data_branch::write(client, &job.context, branch, &files).await;
+        tell(pushed.map(drop).map_err(anyhow::Error::new));
     }
     if !checked {
         for mark in &marks {
@@ -257,25 +345,55 @@ async fn emit(args: &PublishArgs, job: &Job, conclusion: &Conclusion, view: &Vie
     }
 }
 
+fn read_template(path: Option<&Utf8Path>) -> Result<Option<Template>> {
+    let Some(path) = path else { return Ok(None) };
+    let usage = |what: String| UsageError(format!("--comment-template {path}: {what}"));
+    let text = fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
+    Ok(Some(Template::parse(text).map_err(usage)?))
+}
+
+/// The comment in the project's words, or in ours where those do not work.
+fn body(template: Option<&Template>, conclusion: &Conclusion, view: &View<'_>) -> String {
+    let own = template.map(|template| {
+        let result = result_json::result_json(view, conclusion.exit().code());
+        template.comment(view, &result)
+    });
+    match own {
+        Some(Ok(text)) => text,
+        Some(Err(what)) => {
+            tell(Err(anyhow::anyhow!(
+                "the comment's template is not used: {what}"
+            )));
+            comment::comment(view)
+        }
+        None => comment::comment(view),
+    }
+}
+
 async fn publish_comment(
     client: &Client,
     job: &Job,
     view: &View<'_>,
+    body: &str,
     need: Need,
 ) -> Result<(), Error> {
     if let Some(number) = pull_request::of_run(client, &job.context).await? {
         let marker = comment::marker(view.suite);
-        github_comment::upsert(
-            client,
-            &job.context,
-            number,
-            &marker,
-            &comment::comment(view),
-            need,
-        )
-        .await?;
+        github_comment::upsert(client, &job.context, number, &marker, body, need).await?;
     }
     Ok(())
+}
+
+/// Each suite in a folder of its own.
+fn badge_files(view: &View<'_>) -> Vec<data_branch::File> {
+    let badges = badge::badges(view);
+    let files = badges.iter().flat_map(|badge| {
+        let path = |kind: &str| format!("{}/{}.{kind}", view.suite, badge.name);
+        [(path("svg"), badge.svg()), (path("json"), badge.endpoint())]
+    });
+    files
+        .map(|(path, content)| data_branch::File { path, content })
+        .collect()
 }
 
 fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishArgs) -> Result<()> {
@@ -292,10 +410,12 @@ fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishAr
         .coverage
         .as_ref()
         .map(|coverage| coverage.totals().percent());
-    set(
-        "coverage",
-        &percent.map_or_else(String::new, |percent| format!("{percent:.2}")),
-    )
+    let shown =
+        |percent: Option<f64>| percent.map_or_else(String::new, |percent| format!("{percent:.2}"));
+    set("coverage", &shown(percent))?;
+    let patch = conclusion.patch.as_ref();
+    let patch = patch.map(|patch| patch.coverage.totals().percent());
+    set("patch-coverage", &shown(patch))
 }
 
 #[cfg(test)]
@@ -326,6 +446,10 @@ mod tests {
                 verdict,
                 coverage: None,
                 comparison,
+                not_compared: None,
+                patch: None,
+                quarantined: &[],
+                ends: &BTreeMap::new(),
                 links: Links::default(),
             }))
         };

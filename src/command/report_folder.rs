@@ -15,7 +15,7 @@ use crate::model::report::Report;
 use crate::render::html::page;
 use crate::render::view::View;
 use crate::render::{badge, result_json, summary};
-use crate::workspace::{JUNIT_FILE, write_atomic, write_atomic_with};
+use crate::workspace::{JUNIT_FILE, RESULT_FILE, write_atomic, write_atomic_with};
 
 /// Writes all of it; what is there from an earlier run is replaced file by file.
 ///
@@ -24,7 +24,7 @@ use crate::workspace::{JUNIT_FILE, write_atomic, write_atomic_with};
 pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let result = result_json::result_json(view, conclusion.exit().code());
-    write_atomic(&folder.join("result.json"), &serde_json::to_vec(&result)?)?;
+    write_atomic(&folder.join(RESULT_FILE), &serde_json::to_vec(&result)?)?;
     let text = summary::summary(view, summary::JOB_SUMMARY_BYTES);
     write_atomic(&folder.join("summary.md"), text.as_bytes())?;
     write_atomic(&folder.join("history.json"), &conclusion.history.to_bytes())?;

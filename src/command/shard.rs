@@ -19,7 +19,7 @@ use crate::model::report::{Report, TestCase, Totals};
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
 use crate::pytest::log::{Broken, ShardLog};
-use crate::pytest::plugin::{self, Company, PluginPaths};
+use crate::pytest::plugin::{self, Company, Manner, PluginPaths};
 use crate::render::visible;
 use crate::runner::compose::fleet::{self, Fleet};
 use crate::runner::compose::project::Project;
@@ -43,6 +43,9 @@ pub(crate) struct ShardArgs {
     pub(crate) test_timeout: Option<HumanDuration>,
 
     #[command(flatten)]
+    pub(crate) retries: RetryArgs,
+
+    #[command(flatten)]
     pub(crate) compose: ComposeArgs,
 
     /// Name of the environment the tests run in, such as "python 3.12"
@@ -61,6 +64,14 @@ pub(crate) struct ShardArgs {
     /// The command that starts pytest, any way it likes [default: pytest]
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) pytest: Vec<String>,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct RetryArgs {
+    /// How often a test that fails is run again, when all others of its shard are through; one that
+    /// then passes is flaky
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20))]
+    pub(crate) retries: u32,
 }
 
 impl ShardArgs {
@@ -160,7 +171,11 @@ impl ShardJob {
         let mut words = self.args.command().into_iter();
         let program = words.next().unwrap_or_default();
         let mut command = CommandLine::new(program, words);
-        for (name, value) in plugin::environment(&self.plan, shard, &paths, self.company, current) {
+        let manner = Manner {
+            company: self.company,
+            retries: self.args.retries.retries,
+        };
+        for (name, value) in plugin::environment(&self.plan, shard, &paths, manner, current) {
             command = command.env(name, value);
         }
         for secret in OUR_SECRETS

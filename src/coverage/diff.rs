@@ -11,6 +11,31 @@ use crate::model::coverage::{Coverage, CoverageTotals, FileCoverage, Line};
 /// Added lines of each file, in its new version.
 pub(crate) type Added = BTreeMap<Utf8PathBuf, BTreeSet<Line>>;
 
+/// What a change adds, and to what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// In words: a commit or a branch.
+    pub(crate) against: String,
+    pub(crate) added: Added,
+}
+
+/// The part of the coverage that is of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Patch {
+    pub(crate) against: String,
+    /// Only files with a statement that the change adds.
+    pub(crate) coverage: Coverage,
+}
+
+/// The added lines of the hunks of one file, without the heads of the diff.
+///
+/// # Errors
+/// The line that is no part of a diff, and what is wrong with it.
+pub(crate) fn added_by(hunks: &str) -> Result<BTreeSet<Line>, String> {
+    let added = added_lines(format!("+++ b/x\n{}", hunks.trim_end_matches('\n')).as_bytes())?;
+    Ok(added.into_values().next().unwrap_or_default())
+}
+
 /// Reads a diff of git, with any number of lines of context.
 ///
 /// # Errors

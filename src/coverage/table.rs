@@ -256,11 +256,24 @@ fn escape(cell: &str) -> String {
     text
 }
 
+/// First and last lines of statements that did not run, joined over whatever is no statement.
+pub(crate) fn stretches(file: &FileCoverage) -> Vec<(Line, Line)> {
+    let mut stretches = Vec::new();
+    let mut open: Option<(Line, Line)> = None;
+    for line in &file.executed | &file.missing {
+        if file.missing.contains(&line) {
+            open = Some((open.map_or(line, |(first, _)| first), line));
+        } else {
+            stretches.extend(open.take());
+        }
+    }
+    stretches.extend(open);
+    stretches
+}
+
 /// `1-2, 5-11, 13->exit`: statements that did not run, joined over whatever is no statement, and
 /// ways that lines which did run never took.
 pub(crate) fn missing(file: &FileCoverage) -> String {
-    let mut items: Vec<(Line, String)> = Vec::new();
-    let mut open: Option<(Line, Line)> = None;
     let pair = |(first, last): (Line, Line)| {
         let text = if first == last {
             first.to_string()
@@ -269,14 +282,7 @@ pub(crate) fn missing(file: &FileCoverage) -> String {
         };
         (first, text)
     };
-    for line in &file.executed | &file.missing {
-        if file.missing.contains(&line) {
-            open = Some((open.map_or(line, |(first, _)| first), line));
-        } else {
-            items.extend(open.take().map(pair));
-        }
-    }
-    items.extend(open.map(pair));
+    let mut items: Vec<(Line, String)> = stretches(file).into_iter().map(pair).collect();
     for (from, to) in &file.missing_arcs {
         let is_missing =
             |end: i32| Line::try_from(end).is_ok_and(|line| file.missing.contains(&line));

@@ -123,6 +123,10 @@ impl Context {
             (None, false, None)
         };
 
+        // A queue's branch is made for one try.
+        let queue = &event["merge_group"];
+        let queue_base = text(&queue["base_ref"]);
+        let queue_base = queue_base.map(|name| name.trim_start_matches("refs/heads/").to_owned());
         let branch = text(&workflow_run["head_branch"])
             .or_else(|| optional("GITHUB_HEAD_REF"))
             .or_else(|| optional("GITHUB_REF_NAME"))
@@ -135,8 +139,10 @@ impl Context {
             head,
             pull_request: pull_request["number"].as_u64(),
             is_fork,
-            base_branch: text(&pull_request["base"]["ref"]).or_else(|| optional("GITHUB_BASE_REF")),
-            base_sha: text(&pull_request["base"]["sha"]),
+            base_branch: text(&pull_request["base"]["ref"])
+                .or_else(|| optional("GITHUB_BASE_REF"))
+                .or(queue_base),
+            base_sha: text(&pull_request["base"]["sha"]).or_else(|| text(&queue["base_sha"])),
             default_branch: text(&event["repository"]["default_branch"]),
             branch,
             run_id,
@@ -324,6 +330,16 @@ pub(super) mod tests {
             assert!(context.is_fork, "{event}");
             assert_eq!(context.head_sha, "2222");
         }
+    }
+
+    #[test]
+    fn a_merge_group_wants_to_go_to_its_base() {
+        let event =
+            json!({"merge_group": {"base_ref": "refs/heads/release/2", "base_sha": "3333"}});
+        let context =
+            Context::of(&env(&[("GITHUB_EVENT_NAME", "merge_group")]), &event).expect("a context");
+        assert_eq!(context.base_branch.as_deref(), Some("release/2"));
+        assert_eq!(context.base_sha.as_deref(), Some("3333"));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Floor 3: GitHub. What the runner tells us, its files and commands, the REST API, artifacts.
 
 pub(crate) mod artifact;
+pub(crate) mod baseline;
+pub(crate) mod change;
 pub(crate) mod check_run;
 pub(crate) mod client;
 pub(crate) mod comment;
 pub(crate) mod context;
+pub(crate) mod data_branch;
 pub(crate) mod error;
 #[cfg(test)]
 mod fake_checks;

@@ -8,6 +8,8 @@ use std::io::{Read as _, Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use super::node_id::NodeId;
+
 pub(crate) const HISTORY_VERSION: u32 = 1;
 
 /// Unpacked, no history is larger.
@@ -39,6 +41,81 @@ pub(crate) struct History {
     pub(crate) packages: BTreeMap<String, Estimate>,
     #[serde(default)]
     pub(crate) files: BTreeMap<String, FileHistory>,
+    /// The commit of the newest run, where it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit: Option<String>,
+    /// By node id, of tests that did not always pass.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) ends: BTreeMap<NodeId, Ends>,
+}
+
+/// How the latest runs of a test ended, the newest last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub(crate) struct Ends(Vec<End>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Passed,
+    Failed,
+    /// Passed after it had failed, in the same run or at the same commit.
+    Flaky,
+}
+
+impl Ends {
+    const LONGEST: usize = 50;
+
+    /// After so many runs in which it passed.
+    pub(crate) fn after(passed: u32) -> Self {
+        let passed = usize::try_from(passed).unwrap_or(Self::LONGEST);
+        Self(vec![End::Passed; passed.min(Self::LONGEST)])
+    }
+
+    pub(crate) fn add(&mut self, end: End) {
+        if self.0.len() >= Self::LONGEST {
+            self.0.drain(..=self.0.len() - Self::LONGEST);
+        }
+        self.0.push(end);
+    }
+
+    /// Another run of the same commit: what failed there and passes now is flaky.
+    pub(crate) fn add_again(&mut self, end: End) {
+        match (self.0.last_mut(), end) {
+            (Some(last), _) if *last == end => {}
+            (Some(last), _) => *last = End::Flaky,
+            (None, end) => self.0.push(end),
+        }
+    }
+
+    pub(crate) fn runs(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn count(&self, end: End) -> usize {
+        self.0.iter().filter(|other| **other == end).count()
+    }
+}
+
+impl From<Ends> for String {
+    fn from(ends: Ends) -> Self {
+        let letter = |end| match end {
+            End::Passed => '.',
+            End::Failed => 'F',
+            End::Flaky => 'R',
+        };
+        ends.0.into_iter().map(letter).collect()
+    }
+}
+
+impl From<String> for Ends {
+    fn from(text: String) -> Self {
+        let end = |letter| match letter {
+            'F' => End::Failed,
+            'R' => End::Flaky,
+            _ => End::Passed,
+        };
+        Self(text.chars().take(Self::LONGEST).map(end).collect())
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -119,7 +196,6 @@ impl Estimate {
     }
 
     /// How many runs it stands on, those that are forgotten included.
-    #[cfg(test)]
     pub(crate) fn runs(&self) -> u32 {
         self.runs
     }

@@ -9,6 +9,7 @@ pub(crate) mod history;
 pub(crate) mod human_duration;
 pub(crate) mod node_id;
 pub(crate) mod plan;
+pub(crate) mod quarantine;
 pub(crate) mod renames;
 pub(crate) mod report;
 pub(crate) mod shard;

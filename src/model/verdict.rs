@@ -55,6 +55,11 @@ pub(crate) enum Reason {
         id: NodeId,
         shards: Vec<Shard>,
     },
+    /// A report of another program that is not whole.
+    ReportBroken {
+        file: String,
+        what: String,
+    },
     CollectionFailed {
         shard: Shard,
         what: String,
@@ -99,6 +104,7 @@ impl Reason {
                 | Self::TestsLost { .. }
                 | Self::UnitsLeft { .. }
                 | Self::RunTwice { .. }
+                | Self::ReportBroken { .. }
         )
     }
 }

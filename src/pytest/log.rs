@@ -180,9 +180,21 @@ struct Phases {
     reruns: u32,
     /// The last attempt was said not to count, and no other has begun.
     awaits_retry: bool,
+    /// How many problems there were when the attempt began.
+    attempt_from: usize,
 }
 
 impl Phases {
+    /// What the subtests of an attempt said before it was known not to count.
+    fn forgive(&mut self, problems: &mut [Problem]) {
+        (self.failed, self.error) = (false, false);
+        for problem in problems.iter_mut().skip(self.attempt_from) {
+            if matches!(problem.kind, ProblemKind::Failure | ProblemKind::Error) {
+                problem.kind = ProblemKind::Rerun;
+            }
+        }
+    }
+
     fn outcome(&self) -> Outcome {
         match self {
             Self { error: true, .. } => Outcome::Error,
@@ -311,7 +323,10 @@ impl LogReader {
     fn phase(&mut self, event: PhaseEvent) {
         let running = self.case(&event.id);
         let (phases, case) = (&mut running.phases, &mut running.case);
-        phases.awaits_retry &= event.when == Phase::Teardown;
+        if phases.awaits_retry && event.when != Phase::Teardown {
+            phases.awaits_retry = false;
+            phases.attempt_from = case.problems.len();
+        }
         // A subtest's time is part of the call it happens in.
         if event.subtest.is_none() {
             let seconds = duration(event.seconds);
@@ -322,11 +337,15 @@ impl LogReader {
             }
         }
         let kind = match (event.outcome, &event.xfail) {
+            // The report of its test says that the attempt does not count.
+            (PhaseOutcome::Rerun, _) if event.subtest.is_some() => Some(ProblemKind::Rerun),
             (PhaseOutcome::Rerun, _) => {
+                // Call and teardown of one attempt may both have failed.
+                case.attempts += u32::from(!phases.awaits_retry);
                 phases.reruns += 1;
                 phases.awaits_retry = true;
-                case.attempts += 1;
-                Some(ProblemKind::Rerun)
+                phases.forgive(&mut case.problems);
+                (!event.text.is_empty()).then_some(ProblemKind::Rerun)
             }
             (PhaseOutcome::Failed, _) if event.when == Phase::Call => {
                 phases.failed = true;
@@ -504,6 +523,21 @@ mod tests {
         let rerun = [phase("call", "rerun", ""), phase("call", "passed", "")].join("\n");
         assert_eq!(outcome(&rerun), Outcome::Flaky);
         let rerun = [phase("call", "rerun", ""), phase("call", "failed", "")].join("\n");
+        assert_eq!(outcome(&rerun), Outcome::Failed);
+        let subtest = phase("call", "failed", r#","subtest":"[a]""#);
+        let rerun = [
+            subtest.clone(),
+            phase("call", "rerun", ""),
+            phase("call", "passed", ""),
+        ]
+        .join("\n");
+        assert_eq!(outcome(&rerun), Outcome::Flaky);
+        let rerun = [
+            phase("call", "rerun", ""),
+            subtest,
+            phase("call", "passed", ""),
+        ]
+        .join("\n");
         assert_eq!(outcome(&rerun), Outcome::Failed);
         let subtest = [
             phase("call", "failed", r#","subtest":"[i=1]""#),

@@ -8,6 +8,7 @@ Loaded by PYTEST_PLUGINS. Does nothing unless PARALLEL_PYTEST_PLAN is set:
     PARALLEL_PYTEST_ROOT          the folder the plan was made in
     PARALLEL_PYTEST_SIDE_BY_SIDE  1 if other shards run in the same working directory now
     PARALLEL_PYTEST_QUEUE         the folder of the plan's queue, if shards take from it while they run
+    PARALLEL_PYTEST_RETRIES       how often a test that fails is run again at the end
 
 Under pytest-xdist every worker selects and logs its own tests; the controller adds what only it
 knows: the session, its end, and crashed workers. The events are described in src/pytest/events.rs.
@@ -39,6 +40,8 @@ MESSAGE_LIMIT = 1 << 10
 # Of one test.
 PROPERTIES_LIMIT = 100
 NOWHERE = None, None
+# Tests of one process that are run again: where more fail, it is not chance.
+MOST_RETRIED = 100
 HERE = os.path.abspath(__file__)
 # Coverage measures everything that is not installed, but nothing that has no real file.
 __file__ = "<parallel-pytest>/" + os.path.basename(HERE)
@@ -75,13 +78,18 @@ def pytest_configure(config):
     if not is_worker(config):
         controller = Controller(plan, config, log, folder, side_by_side, dynamic)
         config.pluginmanager.register(controller)
+    retries = Retries(int(os.environ.get(ENV + "RETRIES") or 0))
+    if retries.times:
+        config.pluginmanager.register(RerunStatus())
     if not starts_workers(config):
         if dynamic:
             selection = Taking(queue, paths, config, log)
         else:
             selection = Selection(plan, paths, config)
         config.pluginmanager.register(selection)
-        config.pluginmanager.register(Reporter(selection, paths, config, log))
+        config.pluginmanager.register(Reporter(selection, paths, config, log, retries))
+        if retries.times:
+            config.pluginmanager.register(retries)
         leave_environment()
 
 
@@ -98,7 +106,7 @@ def starts_workers(config):
 
 def leave_environment():
     """A pytest that a test starts is none of ours: it finds the environment as it was before us."""
-    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "QUEUE"):
+    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "QUEUE", "RETRIES"):
         os.environ.pop(ENV + name, None)
     drop_entry("PYTEST_PLUGINS", NAME, ",")
     drop_entry("PYTHONPATH", os.path.dirname(HERE), os.pathsep)
@@ -645,10 +653,78 @@ class Log:
         return size == 0 or self._read(self.fd, 1, size - 1) == b"\n"
 
 
+class RerunStatus:
+    """What pytest shows of an attempt that does not count: the same as pytest-rerunfailures."""
+
+    def pytest_report_teststatus(self, report):
+        if report.outcome != "rerun":
+            return None
+        if hasattr(report, "context"):
+            return "", "", ""
+        return "rerun", "R", ("RERUN", {"yellow": True})
+
+
+class Retries:
+    """Runs the tests of this process that failed again, once all others are through."""
+
+    def __init__(self, times):
+        self.times = times
+        # By node id, those of the round that is on, and how often each was run again.
+        self.failed, self.tries = {}, {}
+
+    def take(self, report, item):
+        """Takes a report for one of an attempt that does not count, where that is so."""
+        node_id = report.nodeid
+        if item is None or item.nodeid != node_id:
+            return False
+        # That a subtest failed, the report of its test says only later.
+        failed = report.outcome == "failed"
+        if node_id not in self.failed:
+            tried = self.tries.get(node_id, 0)
+            chance = len(self.tries) + len(self.failed) < MOST_RETRIED
+            if not failed or tried >= self.times or not (tried or chance):
+                return False
+            self.failed[node_id] = item
+        elif not failed and (report.when != "call" or hasattr(report, "context")):
+            return False
+        report.outcome = "rerun"
+        return True
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtestloop(self, session):
+        outcome = yield
+        if outcome.excinfo is not None:
+            return
+        # A worker of pytest-xdist says by index which test its reports are about.
+        plugins = session.config.pluginmanager.get_plugins()
+        workers = [plugin for plugin in plugins if hasattr(plugin, "item_index")]
+        while self.failed:
+            items, self.failed = list(self.failed.values()), {}
+            for item, following in zip(items, items[1:] + [None]):
+                self.tries[item.nodeid] = self.tries.get(item.nodeid, 0) + 1
+                forget_subtests(session.config)
+                for worker in workers:
+                    worker.item_index = session.items.index(item)
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if session.shouldfail:
+                    raise session.Failed(session.shouldfail)
+                if session.shouldstop:
+                    raise session.Interrupted(session.shouldstop)
+
+
+def forget_subtests(config):
+    """pytest fails a test in which it has counted subtests that failed, in whichever attempt."""
+    key = getattr(sys.modules.get("_pytest.subtests"), "failed_subtests_key", None)
+    if key is not None and key in config.stash:
+        config.stash[key].clear()
+
+
 class Reporter:
     """Logs the tests that run in this process."""
 
-    def __init__(self, selection, paths, config, log):
+    def __init__(self, selection, paths, config, log, retries):
+        self.retries = retries
+        self.item = None
         self.selection = selection
         selection.reporter = self
         self.paths = paths
@@ -760,6 +836,7 @@ class Reporter:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
         now = self.log.now()
+        self.item = item
         outcome = yield
         if outcome.excinfo is None:
             place = self.paths.innermost(call.excinfo.value) if call.excinfo else NOWHERE
@@ -769,6 +846,7 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report):
         end, place = report.__dict__.pop("parallel_pytest", None) or (self.log.now(), NOWHERE)
+        retried = self.retries.times and self.retries.take(report, self.item)
         line = '{"e":"phase","id":%s,"when":"%s","outcome":"%s","at":%.6f,"seconds":%.6f%s' % (
             quote(self.id_of(report.nodeid)),
             report.when if report.when in ("setup", "call", "teardown") else "call",
@@ -779,7 +857,7 @@ class Reporter:
         )
         details = self.details(report, place)
         # Some versions of rerunfailures begin and end each attempt: for us it is one test.
-        if report.outcome == "rerun":
+        if report.outcome == "rerun" and not retried:
             self.again = report.nodeid
         elif report.when != "teardown":
             self.again = None

@@ -24,6 +24,14 @@ pub(crate) struct PluginPaths {
     pub(crate) queue: Option<Utf8PathBuf>,
 }
 
+/// How a shard is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Manner {
+    pub(crate) company: Company,
+    /// How often a test that fails is run again at the end.
+    pub(crate) retries: u32,
+}
+
 /// Whether other shards work in the same folder at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Company {
@@ -39,7 +47,7 @@ pub(crate) fn environment(
     plan: &Plan,
     shard: Shard,
     paths: &PluginPaths,
-    company: Company,
+    manner: Manner,
     current: impl Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
     let current = |name: &str| current(name).filter(|value| !value.is_empty());
@@ -63,7 +71,10 @@ pub(crate) fn environment(
     if let Some(queue) = &paths.queue {
         variables.push(("PARALLEL_PYTEST_QUEUE", queue.to_string()));
     }
-    if company == Company::SideBySide {
+    if manner.retries > 0 {
+        variables.push(("PARALLEL_PYTEST_RETRIES", manner.retries.to_string()));
+    }
+    if manner.company == Company::SideBySide {
         variables.push(("PARALLEL_PYTEST_SIDE_BY_SIDE", "1".to_owned()));
     }
     if current("PYTHONHASHSEED").is_none() {
@@ -99,7 +110,11 @@ mod tests {
                 .map(|(_, value)| (*value).to_owned())
         };
         let shard = "1/2".parse().expect("a shard");
-        environment(&plan(2), shard, &paths, company, current)
+        let manner = Manner {
+            company,
+            retries: 2,
+        };
+        environment(&plan(2), shard, &paths, manner, current)
             .into_iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect()
@@ -121,6 +136,7 @@ mod tests {
                 .any(|line| line.starts_with("PYTHONHASHSEED"))
         );
         assert!(variables.contains(&"PARALLEL_PYTEST_SIDE_BY_SIDE=1".to_owned()));
+        assert!(variables.contains(&"PARALLEL_PYTEST_RETRIES=2".to_owned()));
     }
 
     #[test]

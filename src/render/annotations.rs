@@ -47,6 +47,28 @@ pub(crate) fn annotations(view: &View<'_>) -> Vec<Annotation> {
         .collect()
 }
 
+/// New lines that no test runs, after everything else and within the same limit.
+pub(crate) fn uncovered(view: &View<'_>, others: usize) -> Vec<Annotation> {
+    let files = view.patch.iter().flat_map(|patch| &patch.files);
+    let stretches = files.flat_map(|file| {
+        let stretches = file.stretches().into_iter();
+        stretches.map(move |(first, last)| (file.path, first, last))
+    });
+    let all = stretches.map(|(path, first, last)| {
+        let place = Location {
+            path: path.to_owned(),
+            line: first,
+        };
+        let what = if first == last {
+            format!("line {first} is new and no test runs it")
+        } else {
+            format!("lines {first} to {last} are new and no test runs them")
+        };
+        annotation(Level::Warning, &place, "not covered", &what, "")
+    });
+    all.take(MOST.saturating_sub(others)).collect()
+}
+
 fn of_collection(reason: &Reason) -> Option<(&str, Annotation)> {
     let Reason::CollectionFailed {
         shard: _,

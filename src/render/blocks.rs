@@ -13,7 +13,8 @@ use super::comparison_blocks::{baseline, comparison, muted};
 use super::explanation::Explanation;
 use super::gantt::gantt;
 use super::markdown::{inline_code, link, row, sentence, text};
-use super::test_blocks::{failures, flaky, known_failures, lost, name, place};
+use super::patch;
+use super::test_blocks::{failures, flaky, known_failures, lost, name, place, quarantined};
 use super::view::{CoverageView, ShardRow, View, named_counts};
 use super::visible;
 use super::words;
@@ -46,12 +47,14 @@ pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
         failures(view, amount),
         lost(view, amount),
         known_failures(view, amount),
+        quarantined(view, amount),
         flaky(view, amount),
     ];
     let last = [
         view.coverage
             .as_ref()
             .map(|coverage| coverage_block(coverage, view)),
+        patch::block(view),
         amount.diagrams.then(|| gantt(view)).flatten(),
         shards(view),
         slowest(view),
@@ -337,6 +340,10 @@ fn origin(view: &View<'_>) -> Option<Block> {
             ", compared"
         };
         let _ = write!(said, " with {}", baseline(found));
+    } else if let Some(reason) = view.not_compared {
+        said += if said.is_empty() { "Not" } else { "; not" };
+        let reason = visible::cut(&visible::first_line(reason), MESSAGE_BYTES).into_owned();
+        let _ = write!(said, " compared: {}", text(&reason));
     }
     if let Some(report) = &links.report {
         said += if said.is_empty() { "" } else { "; " };

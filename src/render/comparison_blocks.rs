@@ -136,8 +136,13 @@ pub(super) fn muted(view: &View<'_>) -> Option<Block> {
         .iter()
         .map(|explanation| super::markdown::sentence(&explanation.brief))
         .collect();
+    let why = if view.quarantined.is_empty() {
+        "setting `fail-on`"
+    } else {
+        "settings"
+    };
     Some(Block::text(format!(
-        "Does not count here, by the setting `fail-on`: {}\n\n",
+        "Does not count here, by the {why}: {}\n\n",
         words::list(&what)
     )))
 }

@@ -89,6 +89,14 @@ impl From<&Reason> for Explanation {
                     ..not_collected(*shard, what, message)
                 }
             }
+            Reason::ReportBroken { file, what } => {
+                let what = Sentence::words("the report ")
+                    .name(file)
+                    .and(" is not whole: ")
+                    .name(what);
+                let advice = "whoever wrote it was stopped: see the log of those tests";
+                Self::new(what.clone(), what, Sentence::words(advice))
+            }
             Reason::InternalError { shard, message } => internal_error(*shard, message),
             Reason::TestsFailed { failed, errors } => tests_failed(*failed, *errors),
             Reason::PytestFailed {

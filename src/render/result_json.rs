@@ -2,6 +2,8 @@
 //!
 //! Its structs are a contract of their own, apart from the model. Times are seconds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::comparison::{Baseline, BaselineTest, Comparison};
@@ -10,7 +12,8 @@ use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, TestCase, Totals};
 
 use super::explanation::Explanation;
-use super::view::{CoverageView, ShardRow, View};
+use super::patch::{PatchFile, PatchView};
+use super::view::{ShardRow, View};
 
 pub(crate) const RESULT_VERSION: u32 = 1;
 
@@ -32,9 +35,15 @@ pub(crate) struct ResultJson {
     pub(crate) totals: TotalsJson,
     pub(crate) seconds: SecondsJson,
     pub(crate) coverage: Option<CoverageJson>,
+    /// Of the lines a change adds; `null` where no change is known.
+    #[serde(default)]
+    pub(crate) patch: Option<PatchJson>,
     /// With the baseline; `null` without one.
     #[serde(default)]
     pub(crate) comparison: Option<ComparisonJson>,
+    /// Failed tests that do not count, by their ids.
+    #[serde(default)]
+    pub(crate) quarantined: Vec<String>,
     pub(crate) shards: Vec<ShardJson>,
     pub(crate) tests: Vec<TestJson>,
     pub(crate) warnings: Vec<String>,
@@ -68,6 +77,16 @@ pub(crate) struct CoverageJson {
     pub(crate) covered: usize,
     pub(crate) branches: usize,
     pub(crate) covered_branches: usize,
+}
+
+/// Coverage of a change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PatchJson {
+    /// What it is compared with.
+    pub(crate) against: String,
+    pub(crate) totals: CoverageJson,
+    /// By path, the new lines that nothing ran.
+    pub(crate) missing: BTreeMap<String, Vec<u32>>,
 }
 
 /// Tests by their ids.
@@ -122,8 +141,14 @@ pub(crate) fn result_json(view: &View<'_>, exit_code: u8) -> ResultJson {
             wall: view.wall_seconds.map(microseconds),
             tests: microseconds(view.test_seconds),
         },
-        coverage: view.coverage.as_ref().map(CoverageJson::from),
+        coverage: view.coverage.as_ref().map(|it| it.totals.into()),
+        patch: view.patch.as_ref().map(PatchJson::from),
         comparison: view.comparison.map(ComparisonJson::from),
+        quarantined: view
+            .quarantined
+            .iter()
+            .map(|(case, _)| case.id.to_string())
+            .collect(),
         shards: view.shards.iter().map(ShardJson::from).collect(),
         tests: view.cases.iter().map(TestJson::from).collect(),
         warnings: view.warnings.to_vec(),
@@ -216,9 +241,22 @@ impl From<Totals> for TotalsJson {
     }
 }
 
-impl From<&CoverageView<'_>> for CoverageJson {
-    fn from(coverage: &CoverageView<'_>) -> Self {
-        let totals = coverage.totals;
+impl From<&PatchView<'_>> for PatchJson {
+    fn from(patch: &PatchView<'_>) -> Self {
+        let missing = |file: &PatchFile<'_>| {
+            let lines: Vec<u32> = file.new.missing.iter().copied().collect();
+            (!lines.is_empty()).then(|| (file.path.to_string(), lines))
+        };
+        Self {
+            against: patch.against.to_owned(),
+            totals: patch.totals.into(),
+            missing: patch.files.iter().filter_map(missing).collect(),
+        }
+    }
+}
+
+impl From<CoverageTotals> for CoverageJson {
+    fn from(totals: CoverageTotals) -> Self {
         Self {
             percent: totals.percent(),
             statements: totals.statements,

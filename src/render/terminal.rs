@@ -7,6 +7,7 @@ use crate::model::report::{Location, Outcome, TestCase};
 
 use super::bar;
 use super::comparison_lines;
+use super::patch::PatchView;
 use super::sentence::{Part, Sentence};
 use super::view::{CoverageView, ShardRow, View, named_counts};
 use super::visible;
@@ -76,6 +77,11 @@ pub(crate) fn report(view: &View<'_>, options: Options<'_>) -> String {
         out.failed(view),
         out.names("Lost", Style::red, &view.lost),
         out.names("Flaky", Style::yellow, &view.flaky),
+        out.names(
+            "Quarantined",
+            Style::yellow,
+            &view.quarantined.iter().map(|it| it.0).collect::<Vec<_>>(),
+        ),
         view.comparison
             .and_then(|found| comparison_lines::lines(found, options)),
         out.slowest(view),
@@ -83,6 +89,7 @@ pub(crate) fn report(view: &View<'_>, options: Options<'_>) -> String {
         view.coverage
             .as_ref()
             .map(|coverage| out.coverage(coverage, before)),
+        view.patch.as_ref().map(|patch| out.patch(patch)),
         out.warnings(view),
         out.reasons(view),
         Some(out.verdict(view)),
@@ -290,6 +297,25 @@ impl Out<'_> {
         text
     }
 
+    fn patch(&self, patch: &PatchView<'_>) -> String {
+        let mut text = format!(
+            "{} {}, since {}\n",
+            self.options.style.bold("Coverage of the change"),
+            patch.figures(),
+            visible::line(patch.against)
+        );
+        let missing = patch.files.iter().filter(|file| file.missing() > 0);
+        for file in missing.take(NAMES) {
+            let line = format!(
+                "{}: {}",
+                visible::line(file.path.as_str()),
+                file.missing_lines()
+            );
+            text += &self.line(2, &line, Style::yellow);
+        }
+        text
+    }
+
     fn warnings(&self, view: &View<'_>) -> Option<String> {
         if view.warnings.is_empty() {
             return None;
@@ -335,7 +361,7 @@ impl Out<'_> {
         let paint = if view.green { Style::green } else { Style::red };
         let mut text = String::new();
         for muted in &view.muted {
-            let line = format!("{} (does not count, by fail-on)", muted.brief.plain());
+            let line = format!("{} (does not count, by the settings)", muted.brief.plain());
             text += &(style.yellow(&line) + "\n");
         }
         text += &(paint(style, &view.headline.plain()) + "\n");

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::model::node_id::NodeId;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Phase, Problem, ProblemKind, TestCase};
 
 use super::blocks::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::budget::{Block, Item};
-use super::markdown::{fence, fold, inline_code, link, sentence};
+use super::markdown::{fence, fold, inline_code, link, sentence, text};
 use super::sentence::Sentence;
 use super::view::View;
 use super::visible;
@@ -36,8 +37,47 @@ pub(super) fn lost(view: &View<'_>, amount: Amount) -> Option<Block> {
     test_list("❌", "lost", "lost test", &view.lost, amount, item)
 }
 
+/// Failed tests that do not count, with what is to become of them.
+pub(super) fn quarantined(view: &View<'_>, amount: Amount) -> Option<Block> {
+    if view.quarantined.is_empty() {
+        return None;
+    }
+    let item = |(case, why): &(&TestCase, &Quarantined)| {
+        let shown =
+            |said: &str| visible::cut(&visible::first_line(said), MESSAGE_BYTES).into_owned();
+        let shard = case.shard.map(|shard| format!(" (shard {shard})"));
+        let short = format!("- {} failed{}\n", name(&case.id), shard.unwrap_or_default());
+        let (reason, owner) = (text(&shown(&why.reason)), inline_code(&shown(&why.owner)));
+        let expires = text(&shown(&why.expires));
+        let full = format!("{}: {reason}; {owner}, until {expires}\n", short.trim_end());
+        Item(vec![short, full])
+    };
+    let all = view.quarantined.len();
+    Some(Block {
+        closed: format!("**🔇 {} quarantined**\n\n", words::number(all)),
+        head: format!("### 🔇 {}\n\n", words::count(all, "quarantined test")),
+        items: view
+            .quarantined
+            .iter()
+            .take(amount.tests)
+            .map(item)
+            .collect(),
+        hidden: all.saturating_sub(amount.tests),
+        foot: "\n".to_owned(),
+    })
+}
+
 pub(super) fn flaky(view: &View<'_>, amount: Amount) -> Option<Block> {
-    let item = |case: &TestCase| detailed_item(view, case, amount);
+    let item = |case: &TestCase| {
+        let Item(mut versions) = detailed_item(view, case, amount);
+        if let Some(rate) = view.rate(case) {
+            for version in &mut versions {
+                let end = version.find('\n').unwrap_or(version.len());
+                version.insert_str(end, &format!(", {rate}"));
+            }
+        }
+        Item(versions)
+    };
     test_list("⚠️", "flaky", "flaky test", &view.flaky, amount, item)
 }
 

@@ -1,17 +1,21 @@
 //! What every sink shows of a run, computed once: sorted, counted, and in words.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 
+use crate::coverage::diff::Patch;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::{Coverage, CoverageTotals};
+use crate::model::history::{End, Ends};
 use crate::model::node_id::NodeId;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, Report, ShardRun, TestCase, Totals};
 use crate::model::verdict::{Reason, Verdict};
 
 use super::explanation::Explanation;
+use super::patch::PatchView;
 use super::sentence::Sentence;
 use super::words;
 
@@ -73,6 +77,11 @@ pub(crate) struct ViewInput<'a> {
     pub(crate) verdict: &'a Verdict,
     pub(crate) coverage: Option<&'a Coverage>,
     pub(crate) comparison: Option<&'a Comparison>,
+    /// Why there is none, where one was looked for.
+    pub(crate) not_compared: Option<&'a str>,
+    pub(crate) patch: Option<&'a Patch>,
+    pub(crate) quarantined: &'a [Quarantined],
+    pub(crate) ends: &'a BTreeMap<NodeId, Ends>,
     pub(crate) links: Links,
 }
 
@@ -93,16 +102,24 @@ pub(crate) struct View<'a> {
     pub(crate) muted: Vec<Explanation>,
     /// In the order of their node ids, as all lists of tests but the slowest.
     pub(crate) failed: Vec<&'a TestCase>,
+    /// Failed tests that do not count, which are not among the others.
+    pub(crate) quarantined: Vec<(&'a TestCase, &'a Quarantined)>,
+    /// How tests that do not always pass ended before, this run included.
+    pub(crate) ends: &'a BTreeMap<NodeId, Ends>,
     /// Of the failed ones, those that failed in the baseline too.
     pub(crate) known: BTreeSet<&'a NodeId>,
     /// What is different from an earlier run; `None` without one.
     pub(crate) comparison: Option<&'a Comparison>,
+    /// Why there is none, where one was looked for; completes "not compared: …".
+    pub(crate) not_compared: Option<&'a str>,
     pub(crate) lost: Vec<&'a TestCase>,
     pub(crate) flaky: Vec<&'a TestCase>,
     /// The slowest first.
     pub(crate) slowest: Vec<&'a TestCase>,
     pub(crate) shards: Vec<ShardRow>,
     pub(crate) coverage: Option<CoverageView<'a>>,
+    /// Only with coverage, and where a change is known.
+    pub(crate) patch: Option<PatchView<'a>>,
     pub(crate) warnings: &'a [String],
     pub(crate) cases: &'a [TestCase],
     pub(crate) verdict: &'a Verdict,
@@ -136,8 +153,14 @@ impl<'a> View<'a> {
             verdict,
             coverage,
             comparison,
+            not_compared,
+            patch,
+            quarantined,
+            ends,
             links,
         } = input;
+        let muted: BTreeMap<&NodeId, &Quarantined> =
+            quarantined.iter().map(|test| (&test.id, test)).collect();
         let totals = report.totals();
         let wall_seconds = report.wall_seconds();
         let reasons: Vec<Explanation> = verdict.reasons.iter().map(Explanation::from).collect();
@@ -161,12 +184,25 @@ impl<'a> View<'a> {
                 .map(|found| found.known_failures.iter().collect())
                 .unwrap_or_default(),
             comparison,
-            failed: with(Outcome::is_failure),
+            not_compared,
+            failed: {
+                let mut failed = with(Outcome::is_failure);
+                failed.retain(|case| !muted.contains_key(&case.id));
+                failed
+            },
+            quarantined: with(Outcome::is_failure)
+                .into_iter()
+                .filter_map(|case| Some((case, *muted.get(&case.id)?)))
+                .collect(),
+            ends,
             lost: with(|outcome| outcome == Outcome::Lost),
             flaky: with(|outcome| outcome == Outcome::Flaky),
             slowest: slowest(report),
             shards: shard_rows(report),
             coverage: coverage.map(CoverageView::new),
+            patch: patch
+                .zip(coverage)
+                .map(|(patch, all)| PatchView::new(patch, all)),
             warnings: &report.warnings,
             cases: &report.cases,
             verdict,
@@ -189,6 +225,18 @@ impl<'a> View<'a> {
         let coverage = self.coverage.as_ref().map(|coverage| coverage.totals);
         let shown = |totals: CoverageTotals| words::percent(totals.percent());
         found.has_changes(self.totals) || coverage.map(shown) != found.coverage.map(shown)
+    }
+
+    /// `flaky in 3 of the last 20 runs`; `None` where there was one run only.
+    pub(crate) fn rate(&self, case: &TestCase) -> Option<String> {
+        let ends = self.ends.get(&case.id)?;
+        (ends.runs() > 1).then(|| {
+            let flaky = words::number(ends.count(End::Flaky));
+            format!(
+                "flaky in {flaky} of the last {} runs",
+                words::number(ends.runs())
+            )
+        })
     }
 
     /// The failed tests that the baseline knows, or those that it does not.
@@ -235,28 +283,31 @@ impl<'a> CoverageView<'a> {
 
     /// `87.4% (1,234 of 1,400 statements, 30 of 40 branches)`.
     pub(crate) fn figures(&self) -> String {
-        let CoverageTotals {
-            statements,
-            covered,
-            branches,
-            covered_branches,
-            ..
-        } = self.totals;
-        let part =
-            |some, all, noun| format!("{} of {}", words::number(some), words::count(all, noun));
-        let mut parts = vec![part(covered, statements, "statement")];
-        if self.branch {
-            // English makes this one plural irregular.
-            let noun = if branches == 1 { "branch" } else { "branches" };
-            let (some, all) = (words::number(covered_branches), words::number(branches));
-            parts.push(format!("{some} of {all} {noun}"));
-        }
-        format!(
-            "{} ({})",
-            words::percent(self.totals.percent()),
-            parts.join(", ")
-        )
+        figures(self.totals, self.branch)
     }
+}
+
+pub(super) fn figures(totals: CoverageTotals, with_branches: bool) -> String {
+    let CoverageTotals {
+        statements,
+        covered,
+        branches,
+        covered_branches,
+        ..
+    } = totals;
+    let part = |some, all, noun| format!("{} of {}", words::number(some), words::count(all, noun));
+    let mut parts = vec![part(covered, statements, "statement")];
+    if with_branches {
+        // English makes this one plural irregular.
+        let noun = if branches == 1 { "branch" } else { "branches" };
+        let (some, all) = (words::number(covered_branches), words::number(branches));
+        parts.push(format!("{some} of {all} {noun}"));
+    }
+    format!(
+        "{} ({})",
+        words::percent(totals.percent()),
+        parts.join(", ")
+    )
 }
 
 fn sorted(report: &Report, wanted: impl Fn(Outcome) -> bool) -> Vec<&TestCase> {

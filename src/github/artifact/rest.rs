@@ -30,35 +30,49 @@ pub(super) async fn list(client: &Client, context: &Context, run: u64) -> Result
     Ok(found.into_iter().filter_map(Artifact::listed).collect())
 }
 
-/// The newest history of a suite that a run of this repository on `branch` has left. Those of forks
-/// do not count, whatever their branch is called.
-pub(crate) async fn history(
+/// Pages of 100 that are looked through for what earlier runs left. Runs of other branches fill them
+/// too; what is older has soon expired.
+const MOST_PAGES: u32 = 3;
+
+/// What a run of this repository has left for later ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Legacy {
+    pub(crate) listed: Listed,
+    pub(crate) run: u64,
+    pub(crate) commit: String,
+}
+
+/// What runs of this repository on `branch` have left of a suite, the newest first; only as much of
+/// it as there is on the first page with any. That of forks does not count, whatever their branch
+/// is called.
+pub(crate) async fn legacies(
     client: &Client,
     context: &Context,
     suite: &SuiteName,
     branch: &str,
-) -> Result<Option<Listed>> {
+) -> Result<Vec<Legacy>> {
     let route = format!(
         "/repos/{}/{}/actions/artifacts",
         context.owner, context.repository
     );
     let name = ArtifactName::new(suite.clone(), Content::History).to_string();
-    let page: Page = client
-        .get(&route, &[("name", &name), ("per_page", "100")], PURPOSE)
-        .await?;
-    let trusted = |artifact: &Artifact| {
-        artifact.workflow_run.as_ref().is_some_and(|run| {
-            run.head_branch.as_deref() == Some(branch)
-                && run.repository_id.is_some()
-                && run.repository_id == run.head_repository_id
-        })
-    };
-    let newest = page
-        .artifacts
-        .into_iter()
-        .filter(trusted)
-        .filter_map(Artifact::listed);
-    Ok(newest.max_by(|one, other| one.created_at.cmp(&other.created_at)))
+    for page in 1..=MOST_PAGES {
+        let page = page.to_string();
+        let query = [
+            ("name", name.as_str()),
+            ("per_page", "100"),
+            ("page", &page),
+        ];
+        let page: Page = client.get(&route, &query, PURPOSE).await?;
+        let last = page.artifacts.len() < 100;
+        let left = page.artifacts.into_iter();
+        let mut left: Vec<Legacy> = left.filter_map(|it| it.left_by(branch)).collect();
+        if last || !left.is_empty() {
+            left.sort_by(|one, other| other.listed.created_at.cmp(&one.listed.created_at));
+            return Ok(left);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The zip stands behind a redirect that is good for a minute, so a second try begins before it.
@@ -132,6 +146,10 @@ struct Artifact {
 #[derive(Deserialize)]
 struct WorkflowRun {
     #[serde(default)]
+    id: u64,
+    #[serde(default)]
+    head_sha: String,
+    #[serde(default)]
     repository_id: Option<u64>,
     #[serde(default)]
     head_repository_id: Option<u64>,
@@ -140,6 +158,21 @@ struct WorkflowRun {
 }
 
 impl Artifact {
+    fn left_by(self, branch: &str) -> Option<Legacy> {
+        let run = self.workflow_run.as_ref()?;
+        let own = run.repository_id.is_some() && run.repository_id == run.head_repository_id;
+        if !own || run.head_branch.as_deref() != Some(branch) {
+            return None;
+        }
+        let (run, commit) = (run.id, run.head_sha.clone());
+        let listed = self.listed()?;
+        Some(Legacy {
+            listed,
+            run,
+            commit,
+        })
+    }
+
     fn listed(self) -> Option<Listed> {
         if self.expired {
             return None;
@@ -304,7 +337,7 @@ mod tests {
         let name = "parallel-pytest-unit-history";
         let of = |id: u64, branch: &str, repository: Value| {
             let mut artifact = artifact(id, name);
-            artifact["workflow_run"] = json!({"id": 1, "repository_id": 10, "head_repository_id": repository, "head_branch": branch});
+            artifact["workflow_run"] = json!({"id": id, "head_sha": format!("sha{id}"), "repository_id": 10, "head_repository_id": repository, "head_branch": branch});
             artifact
         };
         let artifacts = [
@@ -321,9 +354,30 @@ mod tests {
             .mount(&server)
             .await;
         let suite = "unit".parse().expect("a suite");
-        let found = history(&client(&server), &context(&server.uri()), &suite, "main")
+        let found = legacies(&client(&server), &context(&server.uri()), &suite, "main")
             .await
             .expect("an answer");
-        assert_eq!(found.expect("a history").place, Place::OtherRun { id: 2 });
+        let found: Vec<(u64, &str)> = found
+            .iter()
+            .map(|it| (it.run, it.commit.as_str()))
+            .collect();
+        assert_eq!(found, [(2, "sha2"), (1, "sha1")]);
+    }
+
+    #[tokio::test]
+    async fn what_other_branches_left_is_passed_over_page_by_page() {
+        let server = MockServer::start().await;
+        let left = |id: u64, branch: &str| {
+            let mut artifact = artifact(id, "parallel-pytest-unit-history");
+            artifact["workflow_run"] = json!({"id": id, "head_sha": "s", "repository_id": 1, "head_repository_id": 1, "head_branch": branch});
+            artifact
+        };
+        let place = "/repos/acme/shop/actions/artifacts";
+        let others: Vec<Value> = (1..=100).map(|id| left(id, "fix")).collect();
+        page(&server, place, "1", &others).await;
+        page(&server, place, "2", &[left(101, "main")]).await;
+        let suite = "unit".parse().expect("a suite");
+        let found = legacies(&client(&server), &context(&server.uri()), &suite, "main").await;
+        assert_eq!(found.expect("an answer")[0].run, 101);
     }
 }

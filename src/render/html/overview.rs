@@ -5,8 +5,10 @@ use serde::Serialize;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, TestCase};
 use crate::render::explanation::Explanation;
+use crate::render::patch::{PatchFile, PatchView};
 use crate::render::sentence::{Part, Sentence};
 use crate::render::view::{CoverageView, View};
 use crate::render::visible;
@@ -37,10 +39,14 @@ pub(super) struct Overview {
     failed: List,
     known: List,
     comparison: Option<Compared>,
+    not_compared: Option<String>,
     lost: List,
     flaky: List,
+    quarantined: List,
+    quarantine: Vec<Muted>,
     slowest: Vec<Test>,
     coverage: Option<Covered>,
+    patch: Option<Patched>,
     timeline: Timeline,
     warnings: Vec<String>,
 }
@@ -149,6 +155,32 @@ struct CoveredFile {
     missing: String,
 }
 
+/// An entry of the quarantine that was needed.
+#[derive(Debug, Serialize)]
+struct Muted {
+    name: String,
+    reason: String,
+    owner: String,
+    expires: String,
+}
+
+/// Of a change.
+#[derive(Debug, Serialize)]
+struct Patched {
+    against: String,
+    figures: String,
+    files: Vec<PatchedFile>,
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct PatchedFile {
+    path: String,
+    missing: String,
+    percent: String,
+    share: f64,
+}
+
 impl Overview {
     pub(super) fn new(view: &View<'_>) -> Self {
         let ordered = by_weight(view);
@@ -200,11 +232,15 @@ impl Overview {
             comparison: view.comparison.map(compared),
             lost: list(&view.lost),
             flaky: list(&view.flaky),
+            quarantined: list(&view.quarantined.iter().map(|it| it.0).collect::<Vec<_>>()),
+            quarantine: view.quarantined.iter().take(LIST).map(muted).collect(),
             slowest: list(&view.slowest).tests,
             coverage: view.coverage.as_ref().map(|coverage| {
                 let before = view.comparison.and_then(|found| found.coverage);
                 covered(coverage, before)
             }),
+            patch: view.patch.as_ref().map(patched),
+            not_compared: view.not_compared.map(visible::first_line),
             timeline: Timeline::new(view),
             warnings: view
                 .warnings
@@ -360,6 +396,31 @@ fn compared(found: &Comparison) -> Compared {
             })
             .collect(),
         slower_more: found.slower.len().saturating_sub(LIST),
+    }
+}
+
+fn muted((case, why): &(&TestCase, &Quarantined)) -> Muted {
+    let shown = |text: &str| visible::cut(&visible::first_line(text), NAME_BYTES).into_owned();
+    Muted {
+        name: shown(case.id.as_str()),
+        reason: shown(&why.reason),
+        owner: shown(&why.owner),
+        expires: shown(&why.expires),
+    }
+}
+
+fn patched(patch: &PatchView<'_>) -> Patched {
+    let file = |file: &PatchFile<'_>| PatchedFile {
+        path: visible::cut(&visible::line(file.path.as_str()), NAME_BYTES).into_owned(),
+        missing: visible::cut(&file.missing_lines(), NAME_BYTES).into_owned(),
+        percent: words::percent(file.new.totals().percent()),
+        share: file.new.totals().percent(),
+    };
+    Patched {
+        against: visible::line(patch.against),
+        figures: patch.figures(),
+        files: patch.files.iter().take(LIST).map(file).collect(),
+        more: patch.files.len().saturating_sub(LIST),
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::page::page;
 use crate::model::coverage::{Coverage, FileCoverage};
 use crate::model::node_id::NodeId;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, ProblemKind, TestCase};
 use crate::model::shard::Shard;
 use crate::model::verdict::Reason;
@@ -101,6 +102,13 @@ fn saying(text: &dyn Fn(usize) -> String) -> Story {
     ]);
     story.report.suite = say();
     story.report.warnings = vec![say()];
+    let muted = story.report.cases[0].id.clone();
+    story.quarantined = vec![Quarantined {
+        id: muted,
+        reason: say(),
+        owner: say(),
+        expires: say(),
+    }];
     let names = [say(), say(), say()];
     story.comparison = Some(stories::compared(&story, names.each_ref()));
     let file = FileCoverage {
@@ -370,6 +378,9 @@ fn an_odd_server_is_not_linked_to() {
         verdict,
         coverage,
         comparison,
+        patch,
+        quarantined,
+        ends,
     } = &story;
     let links = Links {
         run_url: Some("javascript:alert(1)".to_owned()),
@@ -384,6 +395,10 @@ fn an_odd_server_is_not_linked_to() {
         verdict,
         coverage: coverage.as_ref(),
         comparison: comparison.as_ref(),
+        not_compared: None,
+        patch: patch.as_ref(),
+        quarantined,
+        ends,
         links,
     });
     let page = page(&view, &|_| None).expect("a page");

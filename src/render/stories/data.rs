@@ -35,7 +35,9 @@ fn result_json_is_a_contract() {
         "tests": 0.46
       },
       "coverage": null,
+      "patch": null,
       "comparison": null,
+      "quarantined": [],
       "shards": [
         {
           "shard": "1/2",

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Story, compared, many_failures, problem, shard, test};
+use crate::coverage::diff::Patch;
 use crate::model::node_id::NodeId;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, ProblemKind};
 use crate::model::verdict::Reason;
 use crate::render::annotations::{self, annotations};
@@ -240,6 +242,19 @@ fn hostile_story() -> impl Strategy<Value = Story> {
             story.report.suite = suite;
             story.report.warnings = vec![warning];
             story.comparison = Some(compared(&story, [&a, &b, &c]));
+            let failed = story
+                .report
+                .cases
+                .iter()
+                .find(|case| case.outcome.is_failure());
+            story.quarantined = failed.map_or_else(Vec::new, |case| {
+                vec![Quarantined {
+                    id: case.id.clone(),
+                    reason: a.clone(),
+                    owner: b.clone(),
+                    expires: c.clone(),
+                }]
+            });
             story.coverage = super::all_green_with_coverage()
                 .coverage
                 .map(|mut coverage| {
@@ -247,6 +262,10 @@ fn hostile_story() -> impl Strategy<Value = Story> {
                     coverage.files.insert(c.clone().into(), file);
                     coverage
                 });
+            story.patch = story.coverage.clone().map(|coverage| Patch {
+                against: b.clone(),
+                coverage,
+            });
             story
         },
     )
@@ -267,6 +286,10 @@ proptest! {
     fn hostile_text_breaks_neither_structure_nor_budget(story in hostile_story(), bytes in 600_usize..9000) {
         let mut view = story.view();
         view.title = Some(&story.report.suite);
+        if bytes % 2 == 0 {
+            view.comparison = None;
+            view.not_compared = Some(&story.report.suite);
+        }
         let document = comment(&view);
         prop_assert!(document.len() <= COMMENT_BYTES);
         let seen = assert_is_ours(&document);

@@ -510,3 +510,76 @@ fn known_failures_that_do_not_count() {
     - `tests/test_shop.py::test_stock` (shard 2/2)<br>[`tests/test_shop.py:14`](https://github.com/o/r/blob/0123abcd/tests/test_shop.py#L14): `assert 7 == 8`
     ");
 }
+
+#[test]
+fn the_coverage_of_a_change() {
+    let story = super::a_change();
+    let text = comment::comment(&story.view());
+    let part: String = text
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("**Coverage of the change"))
+        .take(9)
+        .collect();
+    insta::assert_snapshot!(part, @r"
+    **Coverage of the change: 55.6% (3 of 5 statements, 2 of 4 branches)**, since `fedcba98`
+
+    <details><summary>2 changed files with new statements</summary>
+
+    | file | new lines that are missing | new statements | covered | whole file |
+    |---|---|---:|---:|---:|
+    | [`src/price.py`](https://github.com/o/r/blob/0123abcd/src/price.py) | [2–3](https://github.com/o/r/blob/0123abcd/src/price.py#L2-L3), 1 branch | 3 | 40.0% | 40.0% |
+    | [`src/cart.py`](https://github.com/o/r/blob/0123abcd/src/cart.py) | 1 branch | 2 | 75.0% | 66.7% |
+
+    ");
+}
+
+#[test]
+fn a_baseline_that_is_not_there_is_said() {
+    let story = super::one_failure();
+    let mut view = story.view();
+    view.not_compared = Some("no run of main has left a result\nmore");
+    let text = comment::comment(&view);
+    insta::assert_snapshot!(text.lines().last().unwrap_or_default(), @"For commit `0123abcd`, by [`CI`](https://github.com/o/r/actions/runs/42); not compared: no run of main has left a result; [the whole report](https://github.com/o/r/actions/runs/42/artifacts/7)");
+}
+
+#[test]
+fn quarantined_tests_are_shown_and_do_not_count() {
+    let story = super::a_quarantined_failure();
+    let text = comment::comment(&story.view());
+    let start: String = text.split_inclusive('\n').take(13).collect();
+    insta::assert_snapshot!(start, @r"
+    <!-- parallel-pytest:tests -->
+    ## ✅ 4 tests passed, 1 failed in 4.0s (2 shards)
+
+    | tests | passed | failed | wall time | test time |
+    |---:|---:|---:|---:|---:|
+    | 5 | 4 | 1 | 4.0s | 520ms |
+
+    Does not count here, by the settings: 1 test failed
+
+    ### 🔇 1 quarantined test
+
+    - `tests/test_shop.py::test_total[a|b]` failed (shard 2/2): waits for the new scheduler; `@shop`, until `2026-12-31`
+
+    ");
+}
+
+#[test]
+fn a_shard_that_was_run_again_says_so() {
+    let mut story = super::all_green_with_coverage();
+    story.report.shards[2].attempt = 2;
+    let text = comment::comment(&story.view());
+    let rows: String = text
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("|  | shard"))
+        .take(6)
+        .collect();
+    insta::assert_snapshot!(rows, @r"
+    |  | shard | tests | problems | time | predicted | attempt |
+    |---|---:|---:|---:|---:|---:|---:|
+    | ████████████████████ | 1/4 | 4 |  | 2m 3s | 1m 0s | 1 |
+    | ██████████████████ | 2/4 | 3 |  | 1m 51s | 1m 0s | 1 |
+    | █████████▊ | 3/4 | 3 |  | 1m 0s | 1m 0s | 2 |
+    | ████████████████ | 4/4 | 3 |  | 1m 38s | 1m 0s | 1 |
+    ");
+}

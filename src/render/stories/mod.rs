@@ -6,12 +6,16 @@ mod markdown;
 mod others;
 mod terminal;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::analysis::compare::compare;
+use crate::coverage::diff::{self, Patch};
 use crate::model::comparison::{Baseline, BaselineTest, Comparison, SlowDown};
 use crate::model::coverage::{Coverage, FileCoverage};
+use crate::model::history::Ends;
 use crate::model::node_id::NodeId;
+use crate::model::quarantine::Quarantined;
 use crate::model::report::{
     Location, Outcome, Phase, Problem, ProblemKind, Report, ShardRun, TestCase, Totals,
 };
@@ -27,6 +31,9 @@ pub(super) struct Story {
     pub(super) verdict: Verdict,
     pub(super) coverage: Option<Coverage>,
     pub(super) comparison: Option<Comparison>,
+    pub(super) patch: Option<Patch>,
+    pub(super) quarantined: Vec<Quarantined>,
+    pub(super) ends: BTreeMap<NodeId, Ends>,
 }
 
 impl Story {
@@ -56,6 +63,9 @@ impl Story {
             verdict: Verdict::default(),
             coverage: None,
             comparison: None,
+            patch: None,
+            quarantined: Vec::new(),
+            ends: BTreeMap::new(),
         }
     }
 
@@ -71,6 +81,10 @@ impl Story {
             verdict: &self.verdict,
             coverage: self.coverage.as_ref(),
             comparison: self.comparison.as_ref(),
+            not_compared: None,
+            patch: self.patch.as_ref(),
+            quarantined: &self.quarantined,
+            ends: &self.ends,
             links: Links {
                 run_url: Some("https://github.com/o/r/actions/runs/42".to_owned()),
                 report: Some("https://github.com/o/r/actions/runs/42/artifacts/7".to_owned()),
@@ -365,4 +379,33 @@ pub(super) fn many_failures(count: u32, text: &str) -> Story {
         .collect();
     let failed = usize::try_from(count).expect("few");
     Story::new(&[Some(1.0), Some(2.0)], cases).because([Reason::TestsFailed { failed, errors: 0 }])
+}
+
+/// Of the lines that a change adds two are not covered, and one way out of a line that is.
+pub(super) fn a_change() -> Story {
+    let mut story = all_green_with_coverage();
+    let coverage = story.coverage.as_ref().expect("coverage");
+    let added = [
+        ("README.md".into(), [1].into()),
+        ("src/cart.py".into(), [1, 2].into()),
+        ("src/price.py".into(), [1, 2, 3].into()),
+    ];
+    story.patch = Some(Patch {
+        against: "fedcba98".to_owned(),
+        coverage: diff::patch(coverage, &added.into()),
+    });
+    story
+}
+
+/// Its only failure is known to be flaky.
+pub(super) fn a_quarantined_failure() -> Story {
+    let mut story = one_failure();
+    story.verdict.muted = std::mem::take(&mut story.verdict.reasons);
+    story.quarantined = vec![Quarantined {
+        id: NodeId::new("tests/test_shop.py::test_total[a|b]"),
+        reason: "waits for the new scheduler".to_owned(),
+        owner: "@shop".to_owned(),
+        expires: "2026-12-31".to_owned(),
+    }];
+    story
 }

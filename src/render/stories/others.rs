@@ -107,3 +107,11 @@ fn an_annotation_has_the_traceback_behind_its_fold() {
             .ends_with("tests/test_shop.py:14: AssertionError")
     );
 }
+
+#[test]
+fn new_lines_that_nothing_runs_can_be_marked() {
+    let story = super::a_change();
+    let marks = crate::render::annotations::uncovered(&story.view(), 0);
+    let lines: Vec<String> = marks.iter().map(annotation_line).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"::warning file=src/price.py,line=2,title=not covered::lines 2 to 3 are new and no test runs them");
+}

@@ -248,3 +248,18 @@ fn a_regression() {
     The whole report is in report/report.html
     ");
 }
+
+#[test]
+fn the_coverage_of_a_change() {
+    let text = shown(&super::a_change());
+    let part: String = text
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("Coverage of the change"))
+        .take(3)
+        .collect();
+    insta::assert_snapshot!(part, @"
+    Coverage of the change 55.6% (3 of 5 statements, 2 of 4 branches), since fedcba98
+      src/price.py: 2-3
+      src/cart.py: 1->3
+    ");
+}
