@@ -6,7 +6,7 @@
 //!
 //! | floor | rooms | what happens there |
 //! |---|---|---|
-//! | 5 | `main` `lib` `cli` `action` `config` | wiring: from arguments to a command and to an exit code |
+//! | 5 | `main` `lib` `cli` `action` `config` `fuzz` | wiring: from arguments to a command and to an exit code |
 //! | 4 | `command` | one story a file: gather, decide, emit |
 //! | 3 | `github` `runner` `workspace` | the world: HTTP, processes, files |
 //! | 2 | `render` | a view of the result into text, pure |
@@ -19,6 +19,9 @@ mod cli;
 mod command;
 mod config;
 mod coverage;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzz;
 mod github;
 mod junit;
 mod model;

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use crate::model::exit::UsageError;
+use crate::model::fleet_use::{FLEET_USE_VERSION, FleetUse};
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
@@ -22,6 +23,7 @@ pub(crate) const LOG_FILE: &str = "log.txt";
 pub(crate) const JUNIT_FILE: &str = "junit.xml";
 pub(crate) const HISTORY_FILE: &str = "history.json";
 pub(crate) const RESULT_FILE: &str = "result.json";
+const FLEET_FILE: &str = "fleet.json";
 
 /// A manifest or a plan is never larger than this, in bytes.
 const MAX_JSON_BYTES: u64 = 256 << 20;
@@ -57,6 +59,10 @@ impl WorkDir {
 
     pub(crate) fn shard_dir(&self, shard: Shard) -> Utf8PathBuf {
         self.0.join(format!("shard-{}", shard.slug()))
+    }
+
+    pub(crate) fn queue_dir(&self) -> Utf8PathBuf {
+        self.0.join("queue")
     }
 
     pub(crate) fn plugin_dir(&self) -> Utf8PathBuf {
@@ -129,6 +135,20 @@ impl WorkDir {
     }
 }
 
+/// Makes room for the output and the `JUnit` of another process of a shard; its events go on.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn set_aside(shard_dir: &Utf8Path) -> Result<()> {
+    for name in [LOG_FILE, JUNIT_FILE, COVERAGE_FILE] {
+        let file = shard_dir.join(name);
+        if file.exists() {
+            fs::rename(&file, shard_dir.join(format!("died-{name}")))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a whole file or nothing: a reader never sees a half.
 ///
 /// # Errors
@@ -136,6 +156,9 @@ impl WorkDir {
 pub(crate) fn write_atomic(path: &Utf8Path, bytes: &[u8]) -> Result<()> {
     write_atomic_with(path, |out| Ok(out.write_all(bytes)?))
 }
+
+/// Reports are megabytes.
+const WRITE_BYTES: usize = 256 << 10;
 
 /// As [`write_atomic`], for a writer of streams.
 ///
@@ -152,7 +175,7 @@ pub(crate) fn write_atomic_with(
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder)
         .with_context(failed)?;
-    let mut out = std::io::BufWriter::new(file);
+    let mut out = std::io::BufWriter::with_capacity(WRITE_BYTES, file);
     write(&mut out).with_context(failed)?;
     let file = out
         .into_inner()
@@ -233,6 +256,20 @@ pub(crate) fn last_words(shard_dir: &Utf8Path) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     lines[lines.len().saturating_sub(LINES)..].join(" / ")
+}
+
+/// What one fleet of an earlier run in this work folder used; `None` also for a file that nobody
+/// understands, since it only makes a better guess.
+pub(crate) fn read_fleet_use(work: &Utf8Path) -> Option<FleetUse> {
+    let bytes = read_capped(&work.join(FLEET_FILE)).ok()?;
+    let seen: FleetUse = serde_json::from_slice(&bytes).ok()?;
+    (seen.version == FLEET_USE_VERSION).then_some(seen)
+}
+
+/// # Errors
+/// The disk's.
+pub(crate) fn write_fleet_use(work: &Utf8Path, seen: FleetUse) -> Result<()> {
+    write_atomic(&work.join(FLEET_FILE), &serde_json::to_vec_pretty(&seen)?)
 }
 
 fn read_capped(path: &Utf8Path) -> Result<Vec<u8>> {
@@ -320,6 +357,7 @@ mod tests {
             ended: None,
             exit_status: None,
             interrupted: None,
+            gave_back: None,
             environment: String::new(),
             totals: Totals::default(),
             peak_memory: None,

@@ -24,6 +24,8 @@ pub(crate) struct ShardResult {
 pub(crate) struct Merged {
     pub(crate) report: Report,
     pub(crate) run_twice: Vec<(NodeId, Vec<Shard>)>,
+    /// Units of the plan's queue that nobody ran, by name.
+    pub(crate) left: Vec<String>,
 }
 
 /// Brings the shards together. A test that two shards ran keeps its worst outcome.
@@ -83,6 +85,7 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
             warnings,
         },
         run_twice,
+        left: Vec::new(),
     }
 }
 

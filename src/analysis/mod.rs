@@ -6,4 +6,5 @@ pub(crate) mod merge;
 pub(crate) mod policy;
 pub(crate) mod quarantine;
 mod rename;
+pub(crate) mod settle;
 pub(crate) mod verdict;

@@ -50,6 +50,11 @@ pub(crate) fn decide(
             shards: shards.clone(),
         });
     }
+    if !merged.left.is_empty() {
+        reasons.push(Reason::UnitsLeft {
+            units: merged.left.clone(),
+        });
+    }
     let totals = merged.report.totals();
     if totals.failed + totals.error > 0 {
         reasons.push(Reason::TestsFailed {
@@ -233,6 +238,7 @@ mod tests {
                 ended: Some(2.0),
                 exit_status: None,
                 interrupted: None,
+                gave_back: None,
                 environment: String::new(),
                 totals: crate::model::report::Totals::default(),
                 peak_memory: None,

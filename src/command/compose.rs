@@ -121,6 +121,7 @@ impl ComposeArgs {
             plugin_dir: work.plugin_dir(),
             bin_dir: work.install_program()?,
             plan_file: absolute(plan_file),
+            queue_dir: None,
             on_host: Arc::new(move |path| {
                 on_host(path, &github_workspace(&workspace), host.as_deref())
             }),
@@ -149,6 +150,8 @@ pub(crate) async fn prepare(
     interrupts: &Interrupts,
 ) -> Result<Option<()>> {
     let mut interrupts = interrupts.clone();
+    // The commands of a build write what they like.
+    let _guarded = console::Guarded::stderr();
     tokio::select! {
         done = project.prepare(fleets) => done.map_err(as_exit).map(Some),
         _ = interrupts.more_urgent_than(Urgency::None) => Ok(None),
@@ -159,6 +162,7 @@ fn as_exit(error: ProjectError) -> anyhow::Error {
     match error {
         ProjectError::Usage(message) => UsageError(message).into(),
         ProjectError::Engine(error) => anyhow::Error::new(error),
+        ProjectError::Full(message) => anyhow::Error::msg(message),
     }
 }
 

@@ -3,13 +3,16 @@
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::console;
 use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
+use crate::analysis::settle::{Settled, settle};
 use crate::analysis::verdict::{JobResults, decide};
 use crate::coverage::diff::Patch;
 use crate::coverage::{json, merge as coverage_merge};
+use crate::junit;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
 use crate::model::exit::{Exit, UsageError};
@@ -19,8 +22,9 @@ use crate::model::quarantine::Quarantined;
 use crate::model::report::Report;
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
+use crate::pytest::log::ShardLog;
 use crate::render::view::{Links, View, ViewInput};
-use crate::workspace::{self, COVERAGE_FILE, Found, WorkDir};
+use crate::workspace::{self, COVERAGE_FILE, Found, JUNIT_FILE, WorkDir};
 
 /// The end of a run, ready for every sink.
 #[derive(Debug)]
@@ -71,6 +75,17 @@ impl Conclusion {
     }
 }
 
+/// What pytest's own JUnit of a shard tells otherwise than the event log; nothing if there is none, or
+/// if it is of one session of several.
+fn junit_disagrees(log: &ShardLog, folder: &Utf8Path) -> Option<String> {
+    let [session] = log.sessions.as_slice() else {
+        return None;
+    };
+    session.end?;
+    let report = fs::File::open(folder.join(JUNIT_FILE)).ok()?;
+    junit::agree::disagreement(&log.finished, &junit::read::read(report))
+}
+
 /// Reads the shards of a plan, merges them and decides.
 ///
 /// `prefix` is the folder of the suite inside its repository, empty for the root; `commit` the one that
@@ -87,34 +102,50 @@ pub(crate) fn conclude(
     commit: Option<&str>,
 ) -> Result<Conclusion> {
     let mut warnings = found.warnings.clone();
-    let mut results = Vec::new();
-    let mut folders = Vec::new();
-    for (shard, (manifest, folder)) in &found.shards {
-        if !plan.shards.iter().any(|planned| planned.shard == *shard) {
-            warnings.push(format!(
-                "shard {shard} in {folder} is not of this plan: it is left out"
-            ));
-            continue;
-        }
-        results.push(ShardResult {
-            shard: *shard,
-            manifest: Some(manifest.clone()),
-            log: workspace::read_log(folder)?,
-            last_words: workspace::last_words(folder),
-        });
-        folders.push((shard, folder));
+    let (planned, strange): (Vec<_>, Vec<_>) = found
+        .shards
+        .iter()
+        .partition(|(shard, _)| plan.shards.iter().any(|planned| planned.shard == **shard));
+    warnings.extend(strange.iter().map(|(shard, (_, folder))| {
+        format!("shard {shard} in {folder} is not of this plan: it is left out")
+    }));
+    let read: Vec<_> = planned
+        .into_par_iter()
+        .map(|(shard, (manifest, folder))| {
+            let log = workspace::read_log(folder)?;
+            let told = log.as_ref().and_then(|log| junit_disagrees(log, folder));
+            let result = ShardResult {
+                shard: *shard,
+                manifest: Some(manifest.clone()),
+                log,
+                last_words: workspace::last_words(folder),
+            };
+            Ok((result, told, (shard, folder)))
+        })
+        .collect::<Result<_>>()?;
+    let (mut results, mut folders) = (Vec::new(), Vec::new());
+    for (result, told, place) in read {
+        let shard = result.shard;
+        warnings.extend(told.map(|what| format!("the JUnit of shard {shard}: {what}")));
+        results.push(result);
+        folders.push(place);
     }
     let (merged, has_coverage) = merge_coverage(&folders, &mut warnings);
     let coverage = has_coverage.then(|| {
         warnings.extend(merged.warnings);
         merged.coverage.below(prefix)
     });
-    let Merged {
-        mut report,
-        run_twice,
-    } = merge(plan, &results);
-    report.warnings.extend(warnings);
-    let merged = Merged { report, run_twice };
+    let Settled {
+        results,
+        warnings: settled,
+        left,
+    } = settle(plan, results);
+    warnings.extend(settled);
+    let mut merged = Merged {
+        left,
+        ..merge(plan, &results)
+    };
+    merged.report.warnings.extend(warnings);
     let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
     let run = history::Run {
         suite: &plan.suite,
@@ -154,6 +185,7 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
         .collect();
     let alone = Plan {
         shards,
+        queue: None,
         ..plan.clone()
     };
     let mut conclusion = conclude(

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use crate::render::terminal::Style;
+use crate::runner::output::Guard;
+use crate::runner::token::RunToken;
 
 /// A line to the person who watches.
 pub(crate) fn say(line: impl AsRef<str>) {
@@ -12,6 +14,46 @@ pub(crate) fn say(line: impl AsRef<str>) {
 /// A line that is the result of the command.
 pub(crate) fn print(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", line.as_ref());
+}
+
+/// What keeps text that is not ours from being understood as commands to the CI that reads it.
+pub(crate) fn guard() -> Guard {
+    if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+        Guard::StopCommands(RunToken::random().to_string())
+    } else {
+        Guard::None
+    }
+}
+
+/// Like [`say`], of what tests, containers and branches may have written.
+pub(crate) fn say_foreign(text: impl AsRef<str>) {
+    say(guard().around(text.as_ref()));
+}
+
+/// Like [`print`], of what tests, containers and branches may have written.
+pub(crate) fn print_foreign(text: impl AsRef<str>) {
+    print(guard().around(text.as_ref()));
+}
+
+/// Says what guards stderr until it is dropped, for what others write there.
+pub(crate) struct Guarded(Guard);
+
+impl Guarded {
+    pub(crate) fn stderr() -> Self {
+        let guard = guard();
+        if let Some((begin, _)) = guard.lines() {
+            say(begin);
+        }
+        Self(guard)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some((_, end)) = self.0.lines() {
+            say(end);
+        }
+    }
 }
 
 /// `warning: …`, once a line.

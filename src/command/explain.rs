@@ -146,7 +146,7 @@ mod tests {
     use crate::model::history::History;
     use crate::model::plan::PlanInputs;
     use crate::planner::estimate::SourceFile;
-    use crate::planner::plan::ShardCount;
+    use crate::planner::plan::{Dealing, ShardCount};
     use crate::planner::shard_count::AutoRequest;
     use crate::planner::{PlanRequest, plan};
 
@@ -172,6 +172,7 @@ mod tests {
             history,
             shards,
             keep_together: Vec::new(),
+            dealing: Dealing::Planned,
             created_at: String::new(),
             inputs: PlanInputs::default(),
         })

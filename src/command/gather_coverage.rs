@@ -74,10 +74,16 @@ pub(crate) fn gather(files: &[Utf8PathBuf], settings: Settings) -> Result<Gather
     );
     let paths = paths.map_err(usage)?;
     let raw = input.place_data(&paths);
-    let mut parts: Vec<Coverage> = std::mem::take(&mut input.parts)
-        .into_iter()
-        .map(|(origin, part)| input.place_part(&origin, part, &paths))
-        .collect();
+    let mut parts = Vec::new();
+    let mut silent = Vec::new();
+    for (origin, part) in std::mem::take(&mut input.parts) {
+        let parts = if part.maybe_branch {
+            &mut silent
+        } else {
+            &mut parts
+        };
+        parts.push(input.place_part(&origin, part, &paths));
+    }
     let mixed = raw.as_ref().is_some_and(RawData::is_mixed);
     if mixed {
         input.warnings.push(merge::MIXED.to_owned());
@@ -86,6 +92,7 @@ pub(crate) fn gather(files: &[Utf8PathBuf], settings: Settings) -> Result<Gather
         let analysed = pool.install(|| analyse(raw, &patterns));
         let reported: BTreeSet<Utf8PathBuf> = parts
             .iter()
+            .chain(&silent)
             .flat_map(|part| part.files.keys())
             .cloned()
             .collect();
@@ -98,6 +105,10 @@ pub(crate) fn gather(files: &[Utf8PathBuf], settings: Settings) -> Result<Gather
             files: files.collect(),
         });
     }
+    for part in &mut silent {
+        part.branch = merge::may_be_of_branches(part, &parts);
+    }
+    parts.append(&mut silent);
     let merged = merge::merge(parts);
     input.warnings.extend(merged.warnings);
     let mut coverage = merged.coverage;
@@ -254,6 +265,7 @@ impl Input {
         let Part {
             coverage,
             sources,
+            maybe_branch: _,
             warnings,
         } = part;
         self.warnings.extend(

@@ -20,6 +20,7 @@ pub(crate) mod post;
 pub(crate) mod prepare;
 pub(crate) mod progress;
 pub(crate) mod publish;
+mod queue;
 pub(crate) mod report_folder;
 pub(crate) mod reports;
 pub(crate) mod repository_files;

@@ -16,7 +16,7 @@ use crate::model::plan::{Plan, PlanInputs};
 use crate::model::shard::{MAX_SHARDS, Shard};
 use crate::planner::bundle::KeepTogether;
 use crate::planner::estimate::SourceFile;
-use crate::planner::plan::{Planned, ShardCount};
+use crate::planner::plan::{Dealing, Planned, ShardCount};
 use crate::planner::shard_count::AutoRequest;
 use crate::planner::{self, PlanRequest, import};
 use crate::pytest::discover::{self, Discovery, TestFile};
@@ -75,7 +75,7 @@ pub(crate) enum Wanted {
     Auto,
 }
 
-fn wanted_shards(text: &str) -> Result<Wanted, String> {
+pub(crate) fn wanted_shards(text: &str) -> Result<Wanted, String> {
     if text == "auto" {
         return Ok(Wanted::Auto);
     }
@@ -142,6 +142,7 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
         suite: &args.work.suite,
         shards,
         keep_together: &args.keep_together,
+        dealing: Dealing::Planned,
         arguments: &args.paths,
     };
     let planned = order.plan(known)?;
@@ -174,6 +175,7 @@ pub(crate) fn make(
     suite: &str,
     total: u16,
     keep_together: &[KeepTogether],
+    dealing: Dealing,
     arguments: &[String],
     known: Known,
 ) -> Result<Plan> {
@@ -181,6 +183,7 @@ pub(crate) fn make(
         suite,
         shards: ShardCount::Exactly(total),
         keep_together,
+        dealing,
         arguments,
     };
     Ok(order.plan(known)?.plan)
@@ -191,6 +194,7 @@ struct Order<'a> {
     suite: &'a str,
     shards: ShardCount,
     keep_together: &'a [KeepTogether],
+    dealing: Dealing,
     /// pytest's own.
     arguments: &'a [String],
 }
@@ -236,6 +240,7 @@ impl Order<'_> {
             history,
             shards: self.shards,
             keep_together: self.keep_together.to_vec(),
+            dealing: self.dealing,
             created_at: jiff::Timestamp::now()
                 .strftime("%Y-%m-%dT%H:%M:%SZ")
                 .to_string(),

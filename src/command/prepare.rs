@@ -70,6 +70,7 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
         plan_file: host(&plan_file),
         shard_dir: host(&shard_dir),
         root: host(&current_dir()?),
+        queue: None,
     };
     let current = |name: &str| std::env::var(name).ok();
     let manner = Manner {

@@ -11,6 +11,7 @@ use super::sources::Repository;
 use crate::coverage::settings::Settings;
 use crate::junit;
 use crate::model::coverage::Coverage;
+use crate::model::report::Report;
 use crate::render::html::page;
 use crate::render::view::View;
 use crate::render::{badge, result_json, summary};
@@ -27,15 +28,26 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
     let text = summary::summary(view, summary::JOB_SUMMARY_BYTES);
     write_atomic(&folder.join("summary.md"), text.as_bytes())?;
     write_atomic(&folder.join("history.json"), &conclusion.history.to_bytes())?;
-    let report = &conclusion.report;
-    write_atomic_with(&folder.join(JUNIT_FILE), |out| {
-        Ok(junit::write::write(report, out)?)
-    })?;
-    let repository = Repository::around(&current_dir()?);
-    let page = page::page(view, &|path| repository.source(path))?;
-    write_atomic(&folder.join("report.html"), page.as_bytes())?;
+    let (junit, page) = rayon::join(
+        || write_junit(&conclusion.report, folder),
+        || write_page(view, folder),
+    );
+    junit?;
+    page?;
     write_badges(view, folder)?;
     write_coverage(conclusion.coverage.as_ref(), folder)
+}
+
+fn write_junit(report: &Report, folder: &Utf8Path) -> Result<()> {
+    write_atomic_with(&folder.join(JUNIT_FILE), |out| {
+        Ok(junit::write::write(report, out)?)
+    })
+}
+
+fn write_page(view: &View<'_>, folder: &Utf8Path) -> Result<()> {
+    let repository = Repository::around(&current_dir()?);
+    let page = page::page(view, &|path| repository.source(path))?;
+    write_atomic(&folder.join("report.html"), page.as_bytes())
 }
 
 fn write_badges(view: &View<'_>, folder: &Utf8Path) -> Result<()> {

@@ -10,7 +10,7 @@ use super::conclude::{self};
 use super::console;
 use super::job::Job;
 use super::plan::current_dir;
-use super::shard::{ShardArgs, ShardJob, exit_of};
+use super::shard::{ShardArgs, ShardJob, Start, exit_of};
 use super::work::{WorkArgs, check_shard, shard_of_ci};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
@@ -18,7 +18,7 @@ use crate::pytest::plugin::Company;
 use crate::render::terminal;
 use crate::runner::host::Ended;
 use crate::runner::lock::WorkLock;
-use crate::runner::output::{Guard, Show, Terminal};
+use crate::runner::output::{Show, Terminal};
 use crate::runner::signals::Interrupts;
 use crate::runner::token::RunToken;
 use crate::workspace::WorkDir;
@@ -73,6 +73,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         plan: Arc::clone(&plan),
         work: work.clone(),
         plan_file,
+        queue: None,
         root,
         args: args.shard_args.clone(),
         company: Company::Alone,
@@ -84,13 +85,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         console::print(shard_job.explain(shard));
         return Ok(Exit::Green);
     }
-    let guard = match &job {
-        Some(_) => Guard::StopCommands(RunToken::random().to_string()),
-        None => Guard::None,
-    };
-    let screen = Terminal::stdout(guard);
+    let screen = Terminal::stdout(console::guard());
     let ended = shard_job
-        .run(shard, Show::Raw(screen.clone()), interrupts.clone())
+        .run(
+            shard,
+            Start::Fresh,
+            Show::Raw(screen.clone()),
+            interrupts.clone(),
+        )
         .await;
     screen.release();
     shard_job.clean_up().await;
@@ -116,7 +118,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
             style: console::style(),
             report: None,
         };
-        console::say(terminal::report(&view, options));
+        console::say_foreign(terminal::report(&view, options));
     }
     if interrupts.signal().is_some() {
         return Ok(interrupted(&interrupts));

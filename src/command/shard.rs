@@ -10,6 +10,7 @@ use clap::Args;
 use super::compose::{self, ComposeArgs};
 use super::conclude::Conclusion;
 use super::console;
+use super::queue::QueueDir;
 use crate::junit;
 use crate::model::exit::Exit;
 use crate::model::human_duration::HumanDuration;
@@ -17,9 +18,10 @@ use crate::model::plan::Plan;
 use crate::model::report::{Report, TestCase, Totals};
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
-use crate::pytest::log::ShardLog;
+use crate::pytest::log::{Broken, ShardLog};
 use crate::pytest::plugin::{self, Company, Manner, PluginPaths};
-use crate::runner::compose::fleet::Fleet;
+use crate::render::visible;
+use crate::runner::compose::fleet::{self, Fleet};
 use crate::runner::compose::project::Project;
 use crate::runner::environment::Environment;
 use crate::runner::host::{self, Ended, Limits, ShardEnd, ShardSpec};
@@ -100,12 +102,22 @@ const OUR_SECRETS: [&str; 3] = [
 /// How `wait-for` ends when a service did not accept.
 const NOT_READY: Ended = Ended::Exited(4);
 
+/// Whether a shard is new, or another process of one that died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    Fresh,
+    /// In the folder and with the events of the first.
+    Again,
+}
+
 /// What all shards of a run have in common.
 #[derive(Clone)]
 pub(crate) struct ShardJob {
     pub(crate) plan: Arc<Plan>,
     pub(crate) work: WorkDir,
     pub(crate) plan_file: Utf8PathBuf,
+    /// Where the shards take what they run, if the plan does not deal it.
+    pub(crate) queue: Option<QueueDir>,
     pub(crate) root: Utf8PathBuf,
     pub(crate) args: ShardArgs,
     pub(crate) company: Company,
@@ -148,6 +160,7 @@ impl ShardJob {
                 plan_file: self.plan_file.clone(),
                 shard_dir: self.work.shard_dir(shard),
                 root: self.root.clone(),
+                queue: self.queue.as_ref().map(|queue| queue.path().to_owned()),
             },
             Environment::Fleet(fleet) => fleet.inside(),
         };
@@ -181,11 +194,20 @@ impl ShardJob {
     pub(crate) async fn run(
         &self,
         shard: Shard,
+        start: Start,
         show: Show,
         interrupts: Interrupts,
     ) -> Result<Ended> {
-        let shard_dir = self.work.fresh_shard_dir(shard)?;
-        let manifest = self.opened_manifest(shard);
+        let mut manifest = self.opened_manifest(shard);
+        let shard_dir = match start {
+            Start::Fresh => self.work.fresh_shard_dir(shard)?,
+            Start::Again => {
+                let shard_dir = self.work.shard_dir(shard);
+                manifest.started = workspace::read_manifest(&shard_dir)?.started;
+                workspace::set_aside(&shard_dir)?;
+                shard_dir
+            }
+        };
         workspace::write_manifest(&shard_dir, &manifest)?;
         let environment = self.environment(shard);
         let mut end = match &environment {
@@ -198,13 +220,14 @@ impl ShardJob {
                         signal: interrupts.signal().unwrap_or_default(),
                     }),
                 };
-                let end = match up {
+                let mut end = match up {
                     Ok(()) => {
                         let environment = environment.clone();
                         self.supervise(shard, environment, show, interrupts).await
                     }
                     Err(why) => ShardEnd::without_a_start(why),
                 };
+                end.peak_memory = fleet.peak_memory();
                 let has_passed = end.exit == Ended::Exited(0);
                 if let Some(note) = fleet.down(!has_passed).await {
                     console::say(note);
@@ -227,6 +250,13 @@ impl ShardJob {
             let last = said.rsplit(" / ").next().unwrap_or_default();
             end.exit = Ended::EnvironmentFailed(last.to_owned());
         }
+        if let Ended::EnvironmentFailed(why) = &end.exit {
+            let culprit = why.split([' ', ':']).next().unwrap_or_default();
+            if let Some(tail) = fleet::tail(&shard_dir, culprit) {
+                let tail = visible::lines(&tail);
+                console::say_foreign(format!("shard {shard}: {culprit} said\n{tail}"));
+            }
+        }
         write_junit(&self.plan.suite, shard, &log, &shard_dir)?;
         workspace::write_manifest(
             &shard_dir,
@@ -240,6 +270,31 @@ impl ShardJob {
             },
         )?;
         Ok(end.exit)
+    }
+
+    /// After the end of a shard: what it had taken and not finished is for others, if it died of
+    /// itself. Says whether there is anything left that another process could run in its place.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn give_back(&self, shard: Shard, how: &Ended) -> Result<bool> {
+        let of_itself = matches!(
+            how,
+            Ended::Exited(_) | Ended::Signalled(_) | Ended::EnvironmentFailed(_)
+        );
+        let Some(queue) = self.queue.as_ref().filter(|_| of_itself) else {
+            return Ok(false);
+        };
+        let shard_dir = self.work.shard_dir(shard);
+        let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
+        if log.is_closed() || !log.is_dynamic() {
+            return Ok(false);
+        }
+        let count = queue.give_back(shard, &log)?;
+        let mut manifest = workspace::read_manifest(&shard_dir)?;
+        manifest.gave_back = Some(count);
+        workspace::write_manifest(&shard_dir, &manifest)?;
+        queue.has_units()
     }
 
     /// Removes what fleets may have left behind.
@@ -293,6 +348,7 @@ pub(crate) fn open_manifest(
         ended: None,
         exit_status: None,
         interrupted: None,
+        gave_back: None,
         environment: environment.to_owned(),
         totals: Totals::default(),
         peak_memory: None,
@@ -314,7 +370,9 @@ pub(crate) fn write_junit(
         return Ok(());
     }
     let all = [&log.finished, &log.unfinished, &log.not_run];
-    let cases = all.into_iter().flatten().cloned().map(|case| TestCase {
+    let broken = log.broken.iter().flat_map(Broken::cases);
+    let cases = all.into_iter().flatten().chain(broken).cloned();
+    let cases = cases.map(|case| TestCase {
         shard: Some(shard),
         ..case
     });

@@ -58,8 +58,21 @@ pub(crate) fn merge(parts: impl IntoIterator<Item = Coverage>) -> Merged {
     }
 }
 
+/// Whether a part that tells of no branch can be one of branches: where others measured branches, and
+/// none in its files.
+pub(crate) fn may_be_of_branches(part: &Coverage, others: &[Coverage]) -> bool {
+    let mut others = others.iter().filter(|other| other.branch).peekable();
+    let has_branches = |other: &Coverage| {
+        let files = part.files.keys().filter_map(|path| other.files.get(path));
+        files.into_iter().any(|file| file.branches() > 0)
+    };
+    others.peek().is_some() && !others.any(has_branches)
+}
+
 /// Adds what another shard says about the same file.
-pub(crate) fn merge_file(file: &mut FileCoverage, other: FileCoverage) {
+pub(crate) fn merge_file(file: &mut FileCoverage, mut other: FileCoverage) {
+    name_exits(file, &other);
+    name_exits(&mut other, file);
     let branches = file.branches().max(other.branches());
     let known: BTreeMap<Line, Ways> = vague_lines(file)
         .chain(vague_lines(&other))
@@ -102,6 +115,41 @@ pub(crate) fn merge_file(file: &mut FileCoverage, other: FileCoverage) {
         *known = std::mem::take(known).max(exit);
     }
     file.regions = std::mem::take(&mut file.regions).max(regions);
+}
+
+/// Gives ways out of a function that a format does not name the names another part knows: lcov lists
+/// them in their order.
+fn name_exits(file: &mut FileCoverage, named: &FileCoverage) {
+    let exits = |file: &FileCoverage, from: i32| -> BTreeSet<i32> {
+        let of_line = |arcs: &BTreeSet<Arc>| -> Vec<i32> {
+            let arcs = arcs.range((from, i32::MIN)..(from, 0));
+            arcs.map(|(_, to)| *to).filter(|to| is_exit(*to)).collect()
+        };
+        let all = [&file.executed_arcs, &file.missing_arcs].map(of_line);
+        all.into_iter().flatten().collect()
+    };
+    let arcs = file.executed_arcs.iter().chain(&file.missing_arcs);
+    let nameless: BTreeSet<i32> = arcs
+        .filter(|(_, to)| unnamed::is_exit(*to))
+        .map(|(from, _)| *from)
+        .collect();
+    for from in nameless {
+        let (ours, theirs) = (exits(file, from), exits(named, from));
+        let known = |exits: &BTreeSet<i32>| exits.iter().any(|to| !unnamed::is_exit(*to));
+        if known(&ours) || ours.len() != theirs.len() {
+            continue;
+        }
+        for (old, new) in ours.into_iter().zip(theirs) {
+            for arcs in [&mut file.executed_arcs, &mut file.missing_arcs] {
+                if arcs.remove(&(from, old)) {
+                    arcs.insert((from, new));
+                }
+            }
+            if let Some(exit) = file.exits.remove(&(from, old)) {
+                file.exits.insert((from, new), exit);
+            }
+        }
+    }
 }
 
 /// The ways out of one line, as far as they are told.

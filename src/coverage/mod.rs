@@ -4,6 +4,7 @@
 //! (`tests/fixtures/coverage`). A union of reports is exact because the possible arcs of a file
 //! depend on its source only: the union of analyses is the analysis of the union.
 
+mod bounded;
 pub(crate) mod cobertura;
 pub(crate) mod data_file;
 pub(crate) mod diff;

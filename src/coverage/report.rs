@@ -8,6 +8,8 @@ pub(crate) struct Part {
     pub(crate) coverage: Coverage,
     /// Folders the paths may be relative to.
     pub(crate) sources: Vec<String>,
+    /// It tells of no branch, in a format that says nothing where there are none to tell of.
+    pub(crate) maybe_branch: bool,
     /// What is not right in it, though it can be used.
     pub(crate) warnings: Vec<String>,
 }

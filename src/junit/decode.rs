@@ -55,6 +55,27 @@ impl<R: Read> Decoded<R> {
         self.allowance = bytes;
     }
 
+    /// The start of the text.
+    pub(super) fn peek(&mut self) -> &[u8] {
+        self.allow(DECLARATION);
+        // An error comes again.
+        self.fill_buf().unwrap_or_default()
+    }
+
+    /// The next line without its end, of no more than so many bytes; `None` at the end of the text.
+    ///
+    /// # Errors
+    /// The input's, or a line that is too long.
+    pub(super) fn line(&mut self, most: usize) -> io::Result<Option<String>> {
+        self.allow(most);
+        let mut line = Vec::new();
+        if self.read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        let line = String::from_utf8(line).map_err(io::Error::other)?;
+        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+    }
+
     /// The declared encoding, if it is one that is not known here.
     pub(super) fn unknown_encoding(&self) -> Option<&str> {
         match &self.encoding {

@@ -1,6 +1,7 @@
 //! What the elements of a report mean, which depends on the program that wrote it. Every decision
 //! about a dialect is made here.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
@@ -38,6 +39,8 @@ pub(super) struct RawCase {
     pub(super) marks: Vec<Mark>,
     pub(super) stdout: String,
     pub(super) stderr: String,
+    /// What the same test may run in several of: a browser, a host.
+    pub(super) environment: Option<Rc<str>>,
 }
 
 /// An element that tells how a test went.
@@ -89,12 +92,47 @@ impl RawCase {
             marks: Vec::new(),
             stdout: String::new(),
             stderr: String::new(),
+            environment: None,
         }
+    }
+
+    /// A case of a report that is not `JUnit`'s, in the words of one that is.
+    pub(super) fn made(class: &str, name: &str, seconds: &str) -> Self {
+        let attributes = [("classname", class), ("name", name), ("time", seconds)];
+        Self::new(Element::made("testcase", &attributes))
+    }
+
+    /// Tells how it went by a mark such as `failure`.
+    pub(super) fn mark(&mut self, mark: &str, message: &str, details: &str) {
+        let (message, details) = (message.trim(), details.trim_end());
+        let text = match (details, message.contains('\n')) {
+            ("", false) => String::new(),
+            ("", true) => message.to_owned(),
+            _ if message.is_empty() || details.contains(message) => details.to_owned(),
+            _ => format!("{message}\n{details}"),
+        };
+        let element = Element::made(mark, &[("message", message)]);
+        self.marks.push(Mark { element, text });
+    }
+
+    /// Says of the last mark what kind it is.
+    pub(super) fn mark_type(&mut self, kind: &str) {
+        if let Some(mark) = self.marks.last_mut() {
+            mark.element.add("type", kind);
+        }
+    }
+
+    pub(super) fn set_time(&mut self, seconds: &str) {
+        let names = ["classname", "name"].map(|name| self.element.text(name));
+        self.element = Self::made(&names[0], &names[1], seconds).element;
     }
 
     /// For a failure that belongs to a suite as a whole.
     pub(super) fn of_suite(suite: &Element) -> Self {
-        Self::new(Element::named(&suite.text("name")))
+        Self::new(Element::made(
+            "testcase",
+            &[("name", suite.attribute("name").unwrap_or_default())],
+        ))
     }
 
     fn property(&self, name: &str) -> Option<&str> {
@@ -390,9 +428,6 @@ pub(super) fn foreign(root: &str) -> String {
     let what = match root {
         "coverage" => "a coverage report: give it as coverage, not as tests",
         "report" => "perhaps a JaCoCo coverage report",
-        "TestRun" => "perhaps a TRX report of .NET: have it written as JUnit",
-        "test-run" | "test-results" => "perhaps an NUnit report: have it written as JUnit",
-        "assemblies" => "perhaps an xUnit.net report: have it written as JUnit",
         "html" => "a web page",
         _ => "not a JUnit report",
     };

@@ -4,15 +4,20 @@
 //! pytest-rerunfailures has it write one for every attempt, the failed ones without a word on why.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
+use camino::Utf8PathBuf;
+
+use super::collect::shortened;
 use super::dialect::Program;
-use super::read::shortened;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 
 #[derive(Default)]
 pub(super) struct Fold {
     cases: Vec<TestCase>,
+    /// Of each case, where there is one.
+    environments: Vec<Option<Rc<str>>>,
     index: HashMap<NodeId, usize>,
     /// Tests of one name that cannot be attempts of one.
     repeated: Repeated,
@@ -28,19 +33,48 @@ struct Repeated {
 
 impl Fold {
     /// Returns whether it is the first one of its test.
-    pub(super) fn add(&mut self, case: TestCase, program: Program) -> bool {
-        let Some(index) = self.index.get(&case.id) else {
-            self.index.insert(case.id.clone(), self.cases.len());
-            self.cases.push(case);
+    pub(super) fn add(
+        &mut self,
+        mut case: TestCase,
+        environment: Option<Rc<str>>,
+        program: Program,
+    ) -> bool {
+        let Some(mut index) = self.index.get(&case.id).copied() else {
+            self.push(case, environment);
             return true;
         };
-        let known = &mut self.cases[*index];
-        let files = [&*known, &case].map(|case| case.location.as_ref().map(|at| &at.path));
-        if files[0] != files[1] {
-            self.ambiguous.note(&case.id);
-            self.cases.push(case);
-            return true;
+        let known = &mut self.cases[index];
+        let files = [&*known, &case].map(|case| case.location.as_ref().map(|at| at.path.clone()));
+        let environments = [self.environments[index].clone(), environment.clone()];
+        let elsewhere =
+            environments[0] != environments[1] && environments.iter().all(Option::is_some);
+        if files[0] != files[1] || elsewhere {
+            let plain = case.id.clone();
+            if !elsewhere {
+                self.ambiguous.note(&plain);
+            }
+            let apart = |file: &Option<Utf8PathBuf>, environment: &Option<Rc<str>>| {
+                let mut id = plain.as_str().to_owned();
+                if let (Some(file), true) = (file, files[0] != files[1]) {
+                    id = format!("{file}::{id}");
+                }
+                if let (Some(environment), true) = (environment, elsewhere) {
+                    id = format!("{id} [{environment}]");
+                }
+                NodeId::new(id)
+            };
+            if known.id == plain {
+                known.id = apart(&files[0], &environments[0]);
+                self.index.insert(known.id.clone(), index);
+            }
+            case.id = apart(&files[1], &environments[1]);
+            let Some(same) = self.index.get(&case.id) else {
+                self.push(case, environment);
+                return true;
+            };
+            index = *same;
         }
+        let known = &mut self.cases[index];
         if is_rest_of_attempt(known, &case) {
             absorb(known, case);
             return false;
@@ -50,6 +84,12 @@ impl Fold {
         }
         next_attempt(known, case, program);
         false
+    }
+
+    fn push(&mut self, case: TestCase, environment: Option<Rc<str>>) {
+        self.index.insert(case.id.clone(), self.cases.len());
+        self.cases.push(case);
+        self.environments.push(environment);
     }
 
     /// The cases in the order they came, and what is odd about them.

@@ -5,16 +5,15 @@
 
 use std::fmt;
 use std::io::Read;
+use std::rc::Rc;
 
+use super::collect::{Add, Collected, shortened};
+use super::decode::Decoded;
 use super::dialect::{self, Mark, Program, RawCase};
-use super::fold::Fold;
+use super::format::Format;
 use super::xml::{Element, Elements, Stop, Token};
+use super::{dart, mocha, nunit, tap, trx, xunit_net};
 use crate::model::report::TestCase;
-
-/// More of them say nothing new.
-const MAX_WARNINGS: usize = 20;
-/// Of a name in a warning, in characters.
-const MAX_NAME: usize = 100;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct JunitRead {
@@ -92,42 +91,38 @@ impl From<Stop> for ReadEnd {
     }
 }
 
+/// Reads a report of any format that is known here, told apart by content.
 pub(crate) fn read(input: impl Read) -> JunitRead {
-    let mut reader = ReportReader {
-        elements: Elements::new(input),
-        fold: Fold::default(),
-        suite: None,
-        warnings: Warnings::default(),
+    let mut input = Decoded::new(input);
+    let mut collected = Collected::default();
+    let end = match Format::of(input.peek()) {
+        Format::Xml => read_xml(input, &mut collected),
+        Format::Tap => tap::read(input, &mut collected),
+        Format::Dart => dart::read(input, &mut collected),
+        Format::Mocha => mocha::read(input, &mut collected),
     };
-    let end = reader
-        .document()
-        .map_or_else(ReadEnd::from, |()| ReadEnd::Complete);
-    let mut warnings = reader.warnings;
-    if let Some(encoding) = reader.elements.unknown_encoding() {
-        warnings.push(|| {
-            format!(
-                "its encoding `{}` is not known: it was read as UTF-8",
-                shortened(encoding)
-            )
-        });
-    }
-    let (cases, folded) = reader.fold.finish();
-    for warning in folded {
-        warnings.push(|| warning);
-    }
-    JunitRead {
-        suite: reader.suite,
-        cases,
-        warnings: warnings.finish(),
-        end,
-    }
+    collected.finish(end)
 }
 
-struct ReportReader<R> {
+fn read_xml(input: Decoded<impl Read>, collected: &mut Collected) -> ReadEnd {
+    let mut reader = ReportReader {
+        elements: Elements::new(input),
+        collected,
+        environment: None,
+    };
+    let end = reader.document();
+    if let Some(encoding) = reader.elements.unknown_encoding() {
+        let encoding = shortened(encoding);
+        collected.warn(|| format!("its encoding `{encoding}` is not known: it was read as UTF-8"));
+    }
+    end.map_or_else(ReadEnd::from, |()| ReadEnd::Complete)
+}
+
+struct ReportReader<'a, R> {
     elements: Elements<R>,
-    fold: Fold,
-    suite: Option<String>,
-    warnings: Warnings,
+    collected: &'a mut Collected,
+    /// The host of the suite, which is the browser in reports of Playwright.
+    environment: Option<Rc<str>>,
 }
 
 /// What a suite really holds, that of the suites in it too.
@@ -147,7 +142,7 @@ struct Count {
     marks: usize,
 }
 
-impl<R: Read> ReportReader<R> {
+impl<R: Read> ReportReader<'_, R> {
     fn document(&mut self) -> Result<(), Stop> {
         let mut empty = true;
         while let Some(root) = self.elements.root()? {
@@ -161,6 +156,10 @@ impl<R: Read> ReportReader<R> {
                 }
                 "testsuite" => self.suite(&root, Program::Unknown, &mut tally)?,
                 "testcase" => self.case(root, Program::Unknown, &mut tally)?,
+                "test-run" => self.foreign(&root, "total", nunit::read_3)?,
+                "test-results" => self.foreign(&root, "", nunit::read_2)?,
+                "assemblies" | "assembly" => self.foreign(&root, "", xunit_net::read)?,
+                "TestRun" => self.foreign(&root, "", trx::read)?,
                 other => return Err(self.elements.broken(dialect::foreign(other))),
             }
         }
@@ -169,6 +168,28 @@ impl<R: Read> ReportReader<R> {
         } else {
             Ok(())
         }
+    }
+
+    /// A report of another kind, with the attribute that tells how many tests it holds.
+    fn foreign(
+        &mut self,
+        root: &Element,
+        total: &str,
+        read: fn(&mut Elements<R>, Add<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut number = 0;
+        read(&mut self.elements, &mut |case| {
+            number += 1;
+            self.collected.add(case, Program::Unknown);
+        })?;
+        // More may be there: what went wrong outside of a test.
+        if let Some(told) = root.attribute(total).and_then(dialect::number)
+            && told > number
+        {
+            self.collected
+                .warn(|| format!("it says {total}=\"{told}\", but holds {number}"));
+        }
+        Ok(())
     }
 
     fn suites(&mut self, program: Program, tally: &mut Tally) -> Result<(), Stop> {
@@ -183,11 +204,14 @@ impl<R: Read> ReportReader<R> {
     }
 
     fn suite(&mut self, suite: &Element, program: Program, outer: &mut Tally) -> Result<(), Stop> {
-        if self.suite.is_none() {
-            self.suite = suite
+        if self.collected.suite.is_none() {
+            self.collected.suite = suite
                 .attribute("name")
                 .filter(|name| !name.is_empty())
                 .map(ToOwned::to_owned);
+        }
+        if let Some(host) = suite.attribute("hostname") {
+            self.environment = (!host.is_empty()).then(|| host.into());
         }
         let mut program = program.of_suite(suite);
         let mut tally = Tally::default();
@@ -218,10 +242,11 @@ impl<R: Read> ReportReader<R> {
 
     fn case(&mut self, element: Element, program: Program, tally: &mut Tally) -> Result<(), Stop> {
         let mut case = RawCase::new(element);
+        case.environment.clone_from(&self.environment);
         if let Err(stop) = self.fill(&mut case) {
             let name = shortened(&case.element.text("name"));
-            self.warnings
-                .push(|| format!("what it says of the test `{name}` is incomplete and left out"));
+            self.collected
+                .warn(|| format!("what it says of the test `{name}` is incomplete and left out"));
             return Err(stop);
         }
         self.add(case, program, tally);
@@ -290,7 +315,7 @@ impl<R: Read> ReportReader<R> {
         tally.cases += 1;
         tally.marks += case.marks.len();
         let program = program.of_case(&case);
-        let is_new = self.fold.add(dialect::interpret(case, program), program);
+        let is_new = self.collected.add(case, program);
         tally.tests += usize::from(is_new);
     }
 
@@ -304,17 +329,27 @@ impl<R: Read> ReportReader<R> {
             failures,
             errors,
         } = tally;
+        let told = |name: &str| suite.attribute(name).and_then(dialect::number);
+        // Mocha calls every failure an error.
+        let sum = told("failures")
+            .zip(told("errors"))
+            .map(|(one, two)| one + two);
+        let both = failures.cases + errors.cases..=failures.marks + errors.marks;
+        let swapped = sum.is_some_and(|sum| both.contains(&sum));
         for (name, least, most) in [
             ("tests", *tests, cases + marks),
             ("failures", failures.cases, failures.marks),
             ("errors", errors.cases, errors.marks),
         ] {
+            if swapped && name != "tests" {
+                continue;
+            }
             let Some(told) = suite.attribute(name) else {
                 continue;
             };
             let fits = dialect::number(told).is_some_and(|told| least <= told && told <= most);
             if !fits {
-                self.warnings.push(|| {
+                self.collected.warn(|| {
                     let (suite, told) = (shortened(&suite.text("name")), shortened(told));
                     format!("the suite `{suite}` says {name}=\"{told}\", but holds {least}")
                 });
@@ -342,40 +377,9 @@ impl Tally {
     }
 }
 
-#[derive(Default)]
-struct Warnings {
-    said: Vec<String>,
-    more: usize,
-}
-
-impl Warnings {
-    fn push(&mut self, warning: impl FnOnce() -> String) {
-        if self.said.len() < MAX_WARNINGS {
-            self.said.push(warning());
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn finish(mut self) -> Vec<String> {
-        if self.more > 0 {
-            self.said.push(format!("and {} more oddities", self.more));
-        }
-        self.said
-    }
-}
-
-/// A name that fits into one line.
-pub(super) fn shortened(name: &str) -> String {
-    let mut short: String = name.chars().take(MAX_NAME).collect();
-    if short.len() < name.len() {
-        short.push('…');
-    }
-    short.replace(['\n', '\r'], " ")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::collect::MAX_WARNINGS;
     use super::*;
     use crate::model::report::{Outcome, ProblemKind};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::collect::shortened;
 use super::fold::absorb;
-use super::read::{JunitRead, ReadEnd, shortened};
+use super::read::{JunitRead, ReadEnd};
 use crate::model::node_id::NodeId;
 use crate::model::report::{Report, TestCase};
 

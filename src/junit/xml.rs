@@ -44,11 +44,16 @@ pub(super) struct Element {
 
 impl Element {
     /// One that no document holds.
-    pub(super) fn named(name: &str) -> Self {
+    pub(super) fn made(name: &str, attributes: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
-            name: "testcase".into(),
-            attributes: vec![("name".into(), name.into())],
+            name: name.to_owned(),
+            attributes: attributes.iter().map(owned).collect(),
         }
+    }
+
+    pub(super) fn add(&mut self, name: &str, value: &str) {
+        self.attributes.push((name.to_owned(), value.to_owned()));
     }
 
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
@@ -69,8 +74,8 @@ pub(super) struct Elements<R> {
 }
 
 impl<R: Read> Elements<R> {
-    pub(super) fn new(input: R) -> Self {
-        let mut reader = Reader::from_reader(Decoded::new(input));
+    pub(super) fn new(input: Decoded<R>) -> Self {
+        let mut reader = Reader::from_reader(input);
         let config = reader.config_mut();
         config.expand_empty_elements = true;
         config.allow_dangling_amp = true;
@@ -129,6 +134,19 @@ impl<R: Read> Elements<R> {
                 Token::Open(_) | Token::Close => {}
             }
         }
+    }
+
+    /// The message and the traceback in the open element, as .NET's programs name them.
+    pub(super) fn message_and_details(&mut self) -> Result<(String, String), Stop> {
+        let (mut message, mut details) = (String::new(), String::new());
+        while let Some(child) = self.child()? {
+            match child.name.as_str() {
+                "message" | "Message" => message = self.text()?,
+                "stack-trace" | "StackTrace" => details = self.text()?,
+                _ => self.skip()?,
+            }
+        }
+        Ok((message, details))
     }
 
     /// Passes over the rest of the open element.
@@ -284,7 +302,7 @@ mod tests {
 
     /// The document as names, attributes and texts, and how it ended.
     fn outline(document: &[u8]) -> (String, Option<Stop>) {
-        let mut elements = Elements::new(document);
+        let mut elements = Elements::new(Decoded::new(document));
         let mut seen = String::new();
         loop {
             match elements.next() {
@@ -401,7 +419,7 @@ mod tests {
             "<a>{}</a>",
             format!("&lt;{}", "x".repeat(1 << 20)).repeat(16)
         );
-        let mut elements = Elements::new(document.as_bytes());
+        let mut elements = Elements::new(Decoded::new(document.as_bytes()));
         assert!(elements.root().is_ok_and(|root| root.is_some()));
         assert!(matches!(elements.text(), Err(Stop::Broken { .. })));
     }

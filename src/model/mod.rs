@@ -4,6 +4,7 @@ pub(crate) mod annotation;
 pub(crate) mod comparison;
 pub(crate) mod coverage;
 pub(crate) mod exit;
+pub(crate) mod fleet_use;
 pub(crate) mod history;
 pub(crate) mod human_duration;
 pub(crate) mod node_id;

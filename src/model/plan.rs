@@ -25,9 +25,23 @@ pub(crate) struct Plan {
     /// Only the tests of files that are cut. A key is a node id, or the id of a function or class
     /// with everything below it.
     pub(crate) tests: BTreeMap<NodeId, Shard>,
+    /// `None` where every shard runs what the plan deals it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) queue: Option<Queue>,
     /// RFC 3339, for people.
     pub(crate) created_at: String,
     pub(crate) inputs: PlanInputs,
+}
+
+/// What shards on one machine take while they run, instead of what the plan deals them. Every test
+/// is of one unit, by the rule that gives it a shard.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Queue {
+    /// What people call them; the longest is taken first.
+    pub(crate) units: Vec<String>,
+    /// As `files` and `tests` of the plan; a unit is its place in `units`.
+    pub(crate) files: BTreeMap<String, usize>,
+    pub(crate) tests: BTreeMap<NodeId, usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,6 +139,7 @@ pub(crate) mod tests {
                 .collect(),
             files: BTreeMap::new(),
             tests: BTreeMap::new(),
+            queue: None,
             created_at: "2026-01-01T00:00:00Z".into(),
             inputs: PlanInputs::default(),
         }

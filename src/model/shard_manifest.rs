@@ -23,9 +23,12 @@ pub(crate) struct ShardManifest {
     pub(crate) exit_status: Option<i32>,
     /// Why the shard ended before pytest did: a time limit, a signal, a command that did not start.
     pub(crate) interrupted: Option<String>,
+    /// How many units of the plan's queue others were to run instead; only where it died of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gave_back: Option<usize>,
     /// Such as `python 3.12`; empty if there is only one environment.
     pub(crate) environment: String,
     pub(crate) totals: Totals,
-    /// Bytes, of the largest process of the shard.
+    /// Bytes, of the largest process of the shard, or of all containers of its fleet together.
     pub(crate) peak_memory: Option<u64>,
 }

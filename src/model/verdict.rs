@@ -45,6 +45,10 @@ pub(crate) enum Reason {
         unfinished: Vec<NodeId>,
         not_run: Vec<NodeId>,
     },
+    /// Parts of the suite that no shard took from the queue.
+    UnitsLeft {
+        units: Vec<String>,
+    },
     /// Tests that the plan names and no shard collected any more are not lost; tests that ran in
     /// two shards are.
     RunTwice {
@@ -98,6 +102,7 @@ impl Reason {
                 | Self::PluginNotLoaded { .. }
                 | Self::ShardCrashed { .. }
                 | Self::TestsLost { .. }
+                | Self::UnitsLeft { .. }
                 | Self::RunTwice { .. }
                 | Self::ReportBroken { .. }
         )

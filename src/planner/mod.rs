@@ -3,10 +3,13 @@
 pub(crate) mod board;
 pub(crate) mod bundle;
 pub(crate) mod estimate;
+pub(crate) mod fleet_count;
 pub(crate) mod import;
 pub(crate) mod names;
+mod owners;
 pub(crate) mod partition;
 pub(crate) mod plan;
+mod queue;
 pub(crate) mod sequence;
 pub(crate) mod shard_count;
 

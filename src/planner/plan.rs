@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bundle::{Bundles, KeepTogether, bundle};
 use super::estimate::{Estimates, SourceFile, estimate, in_seconds};
+use super::owners::Owners;
 use super::partition::{Share, lower_bound, partition};
+use super::queue;
 use super::shard_count::{self, AutoRequest, Choice};
 use crate::model::history::History;
-use crate::model::node_id::NodeId;
 use crate::model::plan::{PLAN_VERSION, Plan, PlanInputs, PlannedShard};
 use crate::model::shard::{MAX_SHARDS, Shard};
 
@@ -19,9 +20,19 @@ pub(crate) struct PlanRequest {
     pub(crate) history: History,
     pub(crate) shards: ShardCount,
     pub(crate) keep_together: Vec<KeepTogether>,
+    pub(crate) dealing: Dealing,
     /// RFC 3339
     pub(crate) created_at: String,
     pub(crate) inputs: PlanInputs,
+}
+
+/// Who decides what a shard runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dealing {
+    /// The plan.
+    Planned,
+    /// The shards, while they run; the plan is for those that cannot.
+    Dynamic,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +66,7 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
         history,
         shards,
         keep_together,
+        dealing,
         created_at,
         inputs,
     } = request;
@@ -77,10 +89,18 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
         shards: Vec::new(),
         files: BTreeMap::new(),
         tests: BTreeMap::new(),
+        queue: None,
         created_at,
         inputs,
     };
     let cut = assign(&mut plan, &estimates, &bundles, &dealt);
+    if dealing == Dealing::Dynamic {
+        plan.queue = queue::queue(&estimates, &bundles, usize::from(total));
+        // Nobody knows who will take what.
+        for shard in &mut plan.shards {
+            shard.predicted_seconds = None;
+        }
+    }
     plan.hash_seed = hash_seed(&plan.computed_digest());
     let bound = lower_bound(&bundles.sequences, usize::from(total));
     let seconds = |cost: u64| estimates.in_microseconds.then(|| in_seconds(cost));
@@ -108,7 +128,7 @@ fn assign(
     dealt: &[Share],
 ) -> BTreeMap<String, BTreeSet<Shard>> {
     let total = u16::try_from(dealt.len()).unwrap_or(u16::MAX);
-    let mut of_file: Vec<Vec<Owned<'_>>> = vec![Vec::new(); estimates.files.len()];
+    let mut owners = Owners::of(estimates);
     for (shard, share) in Shard::all(total).zip(dealt) {
         let mut files = BTreeSet::new();
         let mut tests = 0_usize;
@@ -118,11 +138,7 @@ fn assign(
                     let function = &estimates.files[file].functions[number];
                     files.insert(file);
                     tests = tests.saturating_add(function.tests);
-                    of_file[file].push(Owned {
-                        name: &function.name,
-                        weight: function.cost,
-                        shard,
-                    });
+                    owners.give(file, function, shard);
                 }
             }
         }
@@ -134,72 +150,9 @@ fn assign(
             tests,
         });
     }
-    let mut cut = BTreeMap::new();
-    for (file, functions) in estimates.files.iter().zip(of_file) {
-        let Some(owner) = main_owner(&functions) else {
-            continue;
-        };
-        plan.files.insert(file.path.clone(), owner);
-        let shards: BTreeSet<Shard> = functions.iter().map(|it| it.shard).collect();
-        if shards.len() > 1 {
-            name_exceptions(&file.path, &functions, owner, &mut plan.tests);
-            cut.insert(file.path.clone(), shards);
-        }
-    }
-    cut
-}
-
-#[derive(Clone, Copy)]
-struct Owned<'a> {
-    /// Without the file, and without the classes that are dealt with.
-    name: &'a str,
-    weight: u64,
-    shard: Shard,
-}
-
-/// Who has most of it; the first of several.
-fn main_owner(functions: &[Owned<'_>]) -> Option<Shard> {
-    let mut weights: BTreeMap<Shard, u64> = BTreeMap::new();
-    for function in functions {
-        let weight = weights.entry(function.shard).or_default();
-        *weight = weight.saturating_add(function.weight);
-    }
-    let most = |it: &(Shard, u64)| (it.1, std::cmp::Reverse(it.0));
-    weights.into_iter().max_by_key(most).map(|it| it.0)
-}
-
-/// Names the functions below `prefix` that `owner` does not have, by whole classes where one shard
-/// has most of a class: a test that is new in it goes there too.
-fn name_exceptions(
-    prefix: &str,
-    functions: &[Owned<'_>],
-    owner: Shard,
-    tests: &mut BTreeMap<NodeId, Shard>,
-) {
-    let mut classes: BTreeMap<&str, Vec<Owned<'_>>> = BTreeMap::new();
-    for function in functions {
-        match function.name.split_once("::") {
-            Some((class, name)) => {
-                let inner = Owned { name, ..*function };
-                classes.entry(class).or_default().push(inner);
-            }
-            None if function.shard != owner => {
-                let id = NodeId::new(format!("{prefix}::{}", function.name));
-                tests.insert(id, function.shard);
-            }
-            None => {}
-        }
-    }
-    for (class, functions) in classes {
-        let Some(main) = main_owner(&functions) else {
-            continue;
-        };
-        let prefix = format!("{prefix}::{class}");
-        if main != owner {
-            tests.insert(NodeId::new(&*prefix), main);
-        }
-        name_exceptions(&prefix, &functions, main, tests);
-    }
+    let named = owners.named(estimates);
+    (plan.files, plan.tests) = (named.files, named.tests);
+    named.cut
 }
 
 /// What alone is as long as the bound.
@@ -238,6 +191,7 @@ fn hash_seed(digest: &str) -> u32 {
 mod tests {
     use super::super::estimate::tests::{history, source};
     use super::*;
+    use crate::model::node_id::NodeId;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -248,6 +202,7 @@ mod tests {
             history,
             shards: ShardCount::Exactly(total),
             keep_together: Vec::new(),
+            dealing: Dealing::Planned,
             created_at: "2026-01-01T00:00:00Z".into(),
             inputs: PlanInputs::default(),
         }
@@ -255,15 +210,24 @@ mod tests {
 
     /// As `Plan.owner` and `Plan.longest_key` of the plugin, for the id of a function.
     fn owner(plan: &Plan, file: &str, name: &str) -> Shard {
+        found(&plan.files, &plan.tests, file, name)
+    }
+
+    fn found<O: Copy>(
+        files: &BTreeMap<String, O>,
+        tests: &BTreeMap<NodeId, O>,
+        file: &str,
+        name: &str,
+    ) -> O {
         let mut key = format!("{file}::{name}");
         while key.len() > file.len() {
-            if let Some(shard) = plan.tests.get(&NodeId::new(&*key)) {
-                return *shard;
+            if let Some(owner) = tests.get(&NodeId::new(&*key)) {
+                return *owner;
             }
             let end = key.rfind("::").unwrap_or(0);
             key.truncate(end);
         }
-        plan.files[file]
+        files[file]
     }
 
     fn summary(plan: &Plan) -> Vec<(usize, usize, Option<f64>)> {
@@ -473,14 +437,47 @@ mod tests {
         }
 
         #[test]
+        fn every_test_is_of_one_unit_and_no_unit_is_without(
+            (files, known) in any_suite(), total in 1_u16..9
+        ) {
+            let estimates = estimate(files.clone(), known.clone());
+            let request = PlanRequest { dealing: Dealing::Dynamic, ..request(files, known, total) };
+            let plan = plan(request).plan;
+            let Some(queue) = &plan.queue else {
+                prop_assert!(estimates.files.is_empty());
+                return Ok(());
+            };
+            let mut used = BTreeSet::new();
+            let mut tied: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+            for file in &estimates.files {
+                for function in &file.functions {
+                    let unit = found(&queue.files, &queue.tests, &file.path, &function.name);
+                    used.insert(unit);
+                    for group in file.groups.iter().chain(&function.groups) {
+                        tied.entry(group).or_default().insert(unit);
+                    }
+                }
+            }
+            prop_assert!(used.into_iter().eq(0..queue.units.len()));
+            prop_assert!(tied.values().all(|units| units.len() == 1));
+            let text = serde_json::to_vec(&plan).expect("JSON");
+            prop_assert_eq!(&Plan::from_json(&text).expect("a plan"), &plan);
+        }
+
+        #[test]
         fn the_order_of_the_files_means_nothing(
             (files, shuffled, known) in any_suite().prop_flat_map(|(files, known)| {
                 (Just(files.clone()), Just(files).prop_shuffle(), Just(known))
             }),
             total in 1_u16..9,
         ) {
-            let plan = |files| plan(request(files, known.clone(), total));
-            prop_assert_eq!(plan(files), plan(shuffled));
+            for dealing in [Dealing::Planned, Dealing::Dynamic] {
+                let plan = |files| {
+                    let request = request(files, known.clone(), total);
+                    plan(PlanRequest { dealing, ..request })
+                };
+                prop_assert_eq!(plan(files.clone()), plan(shuffled.clone()));
+            }
         }
     }
 

@@ -8,7 +8,8 @@
 //!
 //! One session writes: `session`, any number of `collect_error`, `items` (what is ours to run),
 //! then per test `start`, one `phase` per report of pytest (subtests and reruns included) and
-//! `finish`, any number of `fixture`, and at the end `end`. A shard may hold several sessions (a
+//! `finish`, any number of `fixture`, and at the end `end`. A session that takes units from a queue
+//! writes all but the first and the last for each of them, between `unit` and `unit_end`. A shard may hold several sessions (a
 //! command that starts pytest twice).
 
 use std::io::BufRead;
@@ -33,6 +34,22 @@ pub(crate) enum Event {
         python: String,
         /// pytest-cov's `--cov-fail-under`, in percent: no shard can judge it, the merged result can.
         cov_fail_under: Option<f64>,
+        /// It takes units from the plan's queue.
+        #[serde(default)]
+        dynamic: bool,
+        /// It measures coverage, which is written at its end. Only told where it is dynamic.
+        #[serde(default)]
+        measures: bool,
+    },
+    /// A unit of the queue was taken; what follows is about it.
+    Unit {
+        unit: usize,
+        at: f64,
+    },
+    /// All of its tests have run.
+    UnitEnd {
+        unit: usize,
+        at: f64,
     },
     CollectError {
         /// The node that could not be collected, such as a file.

@@ -22,6 +22,10 @@ pub(crate) struct ShardLog {
     pub(crate) unfinished: Vec<TestCase>,
     /// Collected for this shard, never started.
     pub(crate) not_run: Vec<TestCase>,
+    /// Units of the plan's queue that it ran to their end; their tests are in the lists above.
+    pub(crate) units: Vec<usize>,
+    /// Those it did not, or not so that they count; their tests are only here.
+    pub(crate) broken: Vec<Broken>,
     pub(crate) collect_errors: Vec<CollectError>,
     pub(crate) internal_errors: Vec<String>,
     pub(crate) interruptions: Vec<String>,
@@ -44,6 +48,29 @@ pub(crate) struct Session {
     /// When and with which exit status it ended; `None` if it was killed.
     pub(crate) end: Option<(f64, i32)>,
     pub(crate) collection_seconds: f64,
+    /// It took units from the plan's queue.
+    pub(crate) dynamic: bool,
+    /// It did not come to its end, and others have run all it had not finished.
+    pub(crate) replaced: bool,
+}
+
+/// A unit whose shard died on it, or died with the coverage that it had measured there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Broken {
+    pub(crate) unit: usize,
+    /// Which session of the log it was, counted from 0, and when it took the unit, in seconds since 1970.
+    pub(crate) session: usize,
+    pub(crate) at: f64,
+    pub(crate) finished: Vec<TestCase>,
+    pub(crate) unfinished: Vec<TestCase>,
+    pub(crate) not_run: Vec<TestCase>,
+}
+
+impl Broken {
+    pub(crate) fn cases(&self) -> impl Iterator<Item = &TestCase> {
+        let all = [&self.finished, &self.unfinished, &self.not_run];
+        all.into_iter().flatten()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -91,9 +118,22 @@ impl ShardLog {
             .or(ends.next().map(|_| 0))
     }
 
+    /// Nobody ran this unit again: what became of its tests here is what became of them.
+    pub(crate) fn take_back(&mut self, broken: Broken) {
+        self.finished.extend(broken.finished);
+        self.unfinished.extend(broken.unfinished);
+        self.not_run.extend(broken.not_run);
+    }
+
     /// Whether every session came to its end.
     pub(crate) fn is_closed(&self) -> bool {
-        !self.sessions.is_empty() && self.sessions.iter().all(|session| session.end.is_some())
+        let closed = |session: &Session| session.end.is_some() || session.replaced;
+        !self.sessions.is_empty() && self.sessions.iter().all(closed)
+    }
+
+    /// Whether any of its sessions took units from the plan's queue.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        self.sessions.iter().any(|session| session.dynamic)
     }
 }
 
@@ -104,6 +144,19 @@ struct LogReader {
     cases: Vec<RunningCase>,
     index: HashMap<String, usize>,
     items: BTreeMap<String, Item>,
+    /// The unit that runs: its tests so far are those above.
+    open: Option<Stretch>,
+    stretches: Vec<Stretch>,
+    /// Of the current session.
+    measures: bool,
+}
+
+/// A unit in one session.
+struct Stretch {
+    broken: Broken,
+    is_done: bool,
+    /// What it measured is lost if its session does not end.
+    measures: bool,
 }
 
 struct RunningCase {
@@ -172,8 +225,12 @@ impl LogReader {
                 pytest,
                 python,
                 cov_fail_under,
+                dynamic,
+                measures,
                 ..
             } => {
+                self.close_unit(false);
+                self.measures = measures;
                 let wanted = [self.log.coverage_fail_under, cov_fail_under];
                 self.log.coverage_fail_under = wanted.into_iter().flatten().reduce(f64::max);
                 self.log.sessions.push(Session {
@@ -184,6 +241,8 @@ impl LogReader {
                     started: at,
                     end: None,
                     collection_seconds: 0.0,
+                    dynamic,
+                    replaced: false,
                 });
             }
             Event::CollectError {
@@ -203,11 +262,25 @@ impl LogReader {
             }
             Event::Items { seconds, items, .. } => {
                 if let Some(session) = self.log.sessions.last_mut() {
-                    session.collection_seconds = seconds;
+                    session.collection_seconds += seconds;
                 }
                 self.items
                     .extend(items.into_iter().map(|item| (item.id.clone(), item)));
             }
+            Event::Unit { unit, at } => {
+                self.close_unit(false);
+                self.open = Some(Stretch {
+                    broken: Broken {
+                        unit,
+                        session: self.log.sessions.len().saturating_sub(1),
+                        at,
+                        ..Broken::default()
+                    },
+                    is_done: false,
+                    measures: self.measures,
+                });
+            }
+            Event::UnitEnd { .. } => self.close_unit(true),
             Event::Start { id, .. } => self.start(&id),
             Event::Phase(phase) => self.phase(*phase),
             Event::Finish { id, .. } => {
@@ -317,35 +390,70 @@ impl LogReader {
         }
     }
 
-    fn finish(mut self) -> ShardLog {
-        self.log.lessons = self.teacher.finish();
+    /// The tests so far are those of the open unit.
+    fn close_unit(&mut self, is_done: bool) {
+        let Some(mut stretch) = self.open.take() else {
+            return;
+        };
+        self.drain(&mut stretch.broken);
+        stretch.is_done = is_done;
+        self.stretches.push(stretch);
+    }
+
+    /// Moves the tests so far to where they belong.
+    fn drain(&mut self, to: &mut Broken) {
+        self.index.clear();
+        let mut items = std::mem::take(&mut self.items);
         for RunningCase {
             mut case,
             done,
             phases,
-        } in self.cases
+        } in self.cases.drain(..)
         {
-            if let Some(item) = self.items.remove(case.id.as_str()) {
+            if let Some(item) = items.remove(case.id.as_str()) {
                 place(&mut case, item);
             }
             if done && !phases.awaits_retry {
                 case.outcome = phases.outcome();
-                self.log.finished.push(case);
+                to.finished.push(case);
             } else {
                 case.outcome = Outcome::Lost;
-                self.log.unfinished.push(case);
+                to.unfinished.push(case);
             }
         }
-        self.log
-            .finished
-            .extend(self.log.collect_errors.iter().map(CollectError::case));
-        for (id, item) in self.items {
+        for (id, item) in items {
             let mut case = TestCase::new(NodeId::new(id));
             place(&mut case, item);
             case.outcome = Outcome::Lost;
-            self.log.not_run.push(case);
+            to.not_run.push(case);
         }
-        self.log
+    }
+
+    fn finish(mut self) -> ShardLog {
+        self.close_unit(false);
+        let mut rest = Broken::default();
+        self.drain(&mut rest);
+        let Self {
+            mut log,
+            teacher,
+            stretches,
+            ..
+        } = self;
+        log.lessons = teacher.finish();
+        log.take_back(rest);
+        for stretch in stretches {
+            let Broken { unit, session, .. } = stretch.broken;
+            let has_ended = log.sessions.get(session).is_some_and(|it| it.end.is_some());
+            if stretch.is_done && (has_ended || !stretch.measures) {
+                log.units.push(unit);
+                log.take_back(stretch.broken);
+            } else {
+                log.broken.push(stretch.broken);
+            }
+        }
+        let errors = log.collect_errors.iter().map(CollectError::case);
+        log.finished.extend(errors);
+        log
     }
 }
 
@@ -470,6 +578,32 @@ mod tests {
         assert_eq!(log.unfinished[0].id.as_str(), "a.py::two");
         assert_eq!(log.not_run[0].id.as_str(), "a.py::one");
         assert_eq!(log.not_run[0].location.as_ref().map(|at| at.line), Some(3));
+    }
+
+    const DYNAMIC: &str = r#"{"e":"session","version":1,"shard":"1/2","digest":"d","at":1.0,"dynamic":true,"measures":false}
+{"e":"unit","unit":4,"at":1.0}
+{"e":"items","at":1.1,"seconds":0.1,"items":[{"id":"a.py::one","file":"a.py"}]}
+{"e":"start","id":"a.py::one","at":2}
+{"e":"finish","id":"a.py::one","at":3}
+{"e":"unit_end","unit":4,"at":3}
+{"e":"unit","unit":7,"at":3.5}
+{"e":"items","at":3.6,"seconds":0.1,"items":[{"id":"b.py::one","file":"b.py"},{"id":"b.py::two","file":"b.py"}]}
+{"e":"start","id":"b.py::one","at":4}
+"#;
+
+    #[test]
+    fn a_unit_that_was_broken_off_is_told_apart() {
+        let read = |text: &str| ShardLog::read(text.as_bytes()).expect("readable");
+        let log = read(DYNAMIC);
+        assert_eq!((log.units.as_slice(), log.finished.len()), (&[4][..], 1));
+        let broken = &log.broken[0];
+        let lengths = (broken.unfinished.len(), broken.not_run.len());
+        assert_eq!((broken.unit, broken.session, lengths), (7, 0, (1, 1)));
+        let measured = read(&DYNAMIC.replace("\"measures\":false", "\"measures\":true"));
+        assert_eq!((measured.units.len(), measured.broken.len()), (0, 2));
+        let ended = format!("{DYNAMIC}{{\"e\":\"end\",\"exit\":0,\"at\":9}}\n");
+        let measured = read(&ended.replace("\"measures\":false", "\"measures\":true"));
+        assert_eq!((measured.units.len(), measured.broken.len()), (1, 1));
     }
 
     #[test]

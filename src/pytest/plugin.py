@@ -7,6 +7,7 @@ Loaded by PYTEST_PLUGINS. Does nothing unless PARALLEL_PYTEST_PLAN is set:
     PARALLEL_PYTEST_SHARD_DIR     where events.jsonl, coverage.json and a junit.xml that was asked for go
     PARALLEL_PYTEST_ROOT          the folder the plan was made in
     PARALLEL_PYTEST_SIDE_BY_SIDE  1 if other shards run in the same working directory now
+    PARALLEL_PYTEST_QUEUE         the folder of the plan's queue, if shards take from it while they run
     PARALLEL_PYTEST_RETRIES       how often a test that fails is run again at the end
 
 Under pytest-xdist every worker selects and logs its own tests; the controller adds what only it
@@ -14,6 +15,7 @@ knows: the session, its end, and crashed workers. The events are described in sr
 """
 
 import contextlib
+import gc
 import hashlib
 import io
 import json
@@ -68,13 +70,22 @@ def pytest_configure(config):
     side_by_side = os.environ.get(ENV + "SIDE_BY_SIDE") == "1"
     if side_by_side:
         config._inicache["cache_dir"] = os.path.join(folder, "cache")
+    queue = Queue(os.environ.get(ENV + "QUEUE"), plan)
+    # Workers of xdist have to collect the same, all of it at once.
+    dynamic = queue.exists() and not (
+        is_worker(config) or starts_workers(config) or config.option.collectonly
+    )
     if not is_worker(config):
-        config.pluginmanager.register(Controller(plan, config, log, folder, side_by_side))
+        controller = Controller(plan, config, log, folder, side_by_side, dynamic)
+        config.pluginmanager.register(controller)
     retries = Retries(int(os.environ.get(ENV + "RETRIES") or 0))
     if retries.times:
         config.pluginmanager.register(RerunStatus())
     if not starts_workers(config):
-        selection = Selection(plan, paths, config)
+        if dynamic:
+            selection = Taking(queue, paths, config, log)
+        else:
+            selection = Selection(plan, paths, config)
         config.pluginmanager.register(selection)
         config.pluginmanager.register(Reporter(selection, paths, config, log, retries))
         if retries.times:
@@ -95,7 +106,7 @@ def starts_workers(config):
 
 def leave_environment():
     """A pytest that a test starts is none of ours: it finds the environment as it was before us."""
-    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "RETRIES"):
+    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "QUEUE", "RETRIES"):
         os.environ.pop(ENV + name, None)
     drop_entry("PYTEST_PLUGINS", NAME, ",")
     drop_entry("PYTHONPATH", os.path.dirname(HERE), os.pathsep)
@@ -110,15 +121,49 @@ def drop_entry(name, entry, separator):
             del os.environ[name]
 
 
-class Plan:
+class Owners:
     """Who owns which test: the longest planned prefix of its id, else its file, else a hash of that."""
+
+    def __init__(self, files, tests, everyone):
+        self.files, self.tests, self.everyone = files, tests, everyone
+
+    def owner(self, ids, file):
+        """Of a test, and the key of `tests` that says so."""
+        if self.tests:
+            for node_id in ids:
+                key = self.longest_key(node_id)
+                if key is not None:
+                    return self.tests[key], key
+        return self.owner_of_file(file), None
+
+    def owner_of_file(self, file):
+        planned = self.files.get(file)
+        if planned is not None:
+            return planned
+        digest = hashlib.sha256(file.encode("utf-8", "surrogateescape")).digest()
+        return self.everyone[int.from_bytes(digest[:8], "big") % len(self.everyone)]
+
+    def longest_key(self, node_id):
+        start = len(node_id.split("::")[0])
+        key = node_id
+        while len(key) > start:
+            if key in self.tests:
+                return key
+            bracket = key.find("[", start)
+            key = key[:bracket] if bracket >= 0 else key.rpartition("::")[0]
+        return None
+
+
+class Plan(Owners):
+    """plan.json: every test has a shard."""
 
     def __init__(self, path, shard):
         try:
             with open(path, "rb") as file:
                 plan = json.loads(file.read().decode("utf-8"))
             version, shards = plan["version"], plan["shards"]
-            self.digest, self.files, self.tests = plan["digest"], plan["files"], plan["tests"]
+            self.digest, files, tests = plan["digest"], plan["files"], plan["tests"]
+            self.queue = plan.get("queue")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise pytest.UsageError(
                 "parallel-pytest cannot read the plan %s: %s: %s"
@@ -142,35 +187,65 @@ class Plan:
                 "parallel-pytest: the shard is %s, but the plan %s has %d shards: give every shard"
                 " the same plan" % (shard, path, len(shards))
             )
-        self.shard, self.total = "%d/%d" % (index, total), total
+        self.shard = "%d/%d" % (index, total)
+        super().__init__(files, tests, ["%d/%d" % (each + 1, total) for each in range(total)])
         self.our_keys = {key for key, owner in self.tests.items() if owner == self.shard}
         self.our_cut_files = {key.split("::")[0] for key in self.our_keys}
 
-    def owner(self, ids, file):
-        """The shard of a test, and the key of `tests` that says so."""
-        if self.tests:
-            for node_id in ids:
-                key = self.longest_key(node_id)
-                if key is not None:
-                    return self.tests[key], key
-        return self.owner_of_file(file), None
 
-    def owner_of_file(self, file):
-        planned = self.files.get(file)
-        if planned is not None:
-            return planned
-        digest = hashlib.sha256(file.encode("utf-8", "surrogateescape")).digest()
-        return "%d/%d" % (int.from_bytes(digest[:8], "big") % self.total + 1, self.total)
+class Queue:
+    """The units of a plan that nobody has yet: a file for each, whose name starts with its number.
 
-    def longest_key(self, node_id):
-        start = len(node_id.split("::")[0])
-        key = node_id
-        while len(key) > start:
-            if key in self.tests:
-                return key
-            bracket = key.find("[", start)
-            key = key[:bracket] if bracket >= 0 else key.rpartition("::")[0]
+    Who moves it from the folder `todo` to `taken` has the unit, and its new name says who.
+    """
+
+    # Held here, out of reach of tests that fake the file system.
+    _listdir, _rename = staticmethod(os.listdir), staticmethod(os.rename)
+    _getpid = staticmethod(os.getpid)
+
+    def __init__(self, folder, plan):
+        self.folder = folder and os.path.abspath(folder)
+        self.shard = plan.shard
+        self.content = plan.queue
+        self.pid = self._getpid()
+        self.names = []
+
+    def exists(self):
+        return bool(self.folder and self.content)
+
+    def owners(self):
+        content = self.content
+        return Owners(content["files"], content["tests"], range(len(content["units"])))
+
+    def path(self, place, name):
+        return os.path.join(self.folder, place, name)
+
+    def taken(self, name):
+        return self.path("taken", "%s-by-%s" % (name, self.shard.replace("/", "-of-")))
+
+    def take(self):
+        """The name of a unit that is ours from now on; None if there are none left."""
+        # What a test forked is gone before it could run a unit.
+        while self._getpid() == self.pid:
+            if not self.names:
+                # Those that a dead shard gave back come last, by their names.
+                self.names = sorted(self._listdir(self.path("todo", "")), reverse=True)
+            if not self.names:
+                break
+            name = self.names.pop()
+            try:
+                self._rename(self.path("todo", name), self.taken(name))
+            except FileNotFoundError:
+                continue
+            return name
         return None
+
+    def give_back(self, name):
+        self._rename(self.taken(name), self.path("todo", name))
+
+    @staticmethod
+    def unit(name):
+        return int(name.lstrip("z"))
 
 
 class Paths:
@@ -313,21 +388,202 @@ class Selection:
             items[:] = ours
 
     def is_ours(self, item):
-        node_id = item.nodeid
-        file = item.parallel_pytest_file = collected_file(item, self.paths)
-        item.parallel_pytest_id = node_id
-        owner, key = self.plan.owner(
-            (node_id, file + node_id[len(node_id.split("::")[0]) :]) if self.plan.tests else (), file
-        )
+        owner, key = owner_of(item, self.plan, self.paths)
         if owner != self.plan.shard:
             return False
         if key is not None:
             self.used_keys.add(key)
         return True
 
+    def is_waiting(self, collector):
+        return False
+
     def missing(self):
         """Keys of `tests` that should be ours and that no collected test had."""
         return sorted(map(valid, self.plan.our_keys - self.used_keys))
+
+
+def owner_of(item, owners, paths):
+    """Of a test, and the key of `tests` that says so. Notes what it was called when it was collected."""
+    node_id = item.nodeid
+    file = item.parallel_pytest_file = collected_file(item, paths)
+    item.parallel_pytest_id = node_id
+    ids = (node_id, file + node_id[len(node_id.split("::")[0]) :]) if owners.tests else ()
+    return owners.owner(ids, file)
+
+
+class Taking:
+    """Runs unit after unit, while there are any. Collection stops at the files; those of a unit are
+    imported when it is ours."""
+
+    other = 0
+
+    def __init__(self, queue, paths, config, log):
+        self.queue = queue
+        self.owners = queue.owners()
+        self.paths = paths
+        self.log = log
+        # Single tests are looked for in their files, so these are collected at once.
+        self.at_once = any("::" in str(arg) for arg in config.args)
+        self.reporter = None
+        # The unit that runs, and the name of one that is ours and has not begun.
+        self.unit = self.next = None
+        self.units_of, self.files_of = {}, {}
+        for key, unit in list(self.owners.files.items()) + list(self.owners.tests.items()):
+            self.belongs(key.split("::")[0], unit)
+        # Not collected yet, by file; and collected with another unit, by their own.
+        self.waiting, self.aside = {}, {}
+        self.session, self.total = None, 0
+
+    def belongs(self, file, unit):
+        self.units_of.setdefault(file, set()).add(unit)
+        self.files_of.setdefault(unit, {})[file] = True
+
+    def missing(self):
+        return []
+
+    def begin(self):
+        """Whether there was another unit."""
+        self.unit = None
+        name, self.next = self.next or self.queue.take(), None
+        if name is None:
+            return False
+        self.unit = self.queue.unit(name)
+        self.log.write({"e": "unit", "unit": self.unit, "at": self.log.now()})
+        return True
+
+    def end(self):
+        if self.unit is not None:
+            self.log.write({"e": "unit_end", "unit": self.unit, "at": self.log.now()})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self):
+        self.begin()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector):
+        if self.at_once or not isinstance(collector, pytest.File) or isinstance(collector, pytest.Package):
+            return None
+        file = self.paths.file(collector.path)
+        if file not in self.units_of:
+            self.belongs(file, self.owners.owner_of_file(file))
+        if self.unit in self.units_of[file]:
+            return None
+        self.waiting.setdefault(file, []).append(collector)
+        return pytest.CollectReport(collector.nodeid, "passed", None, [])
+
+    def is_waiting(self, collector):
+        return any(collector is node for node in self.waiting.get(self.paths.file(collector.path), ()))
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items):
+        self.select(items)
+        chosen = {id(item): item for item in items}
+        yield
+        if any(id(item) not in chosen for item in items):
+            self.select(items, chosen)
+
+    def select(self, items, chosen=()):
+        ours = []
+        for item in items:
+            unit = self.unit if id(item) in chosen else owner_of(item, self.owners, self.paths)[0]
+            (ours if unit == self.unit else self.aside.setdefault(unit, [])).append(item)
+        items[:] = ours
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session):
+        config = session.config
+        self.session, self.total = session, session.testscollected
+        # pytest would not begin after an error of collection: here others may have begun long ago.
+        stop_at_errors(session)
+        try:
+            last = None
+            while self.unit is not None:
+                items = session.items
+                if items and last is not None:
+                    self.leave(last, items[0])
+                for index, last in enumerate(items):
+                    more = index + 1 < len(items)
+                    following = items[index + 1] if more else Upcoming(self)
+                    config.hook.pytest_runtest_protocol(item=last, nextitem=following)
+                    if not more:
+                        self.end()
+                    stop_at_errors(session)
+                if not items:
+                    self.end()
+                if self.begin():
+                    self.collect(session)
+                    stop_at_errors(session)
+            if last is not None:
+                self.leave(last, None)
+        finally:
+            if self.next is not None:
+                self.queue.give_back(self.next)
+        return True
+
+    def collect(self, session):
+        """The tests of a unit, by the way of all tests."""
+        config = session.config
+        self.reporter.begin()
+        items = session.items = self.aside.pop(self.unit, [])
+        for file in self.files_of.get(self.unit, ()):
+            for node in self.waiting.pop(file, ()):
+                items.extend(session.genitems(node))
+        hook = config.hook
+        hook.pytest_collection_modifyitems(session=session, config=config, items=items)
+        self.total += len(items)
+        session.testscollected = self.total
+        # It would say after each unit how many tests there are.
+        terminal = config.pluginmanager.getplugin("terminalreporter")
+        finished = config.pluginmanager.subset_hook_caller("pytest_collection_finish", [terminal])
+        finished(session=session)
+
+    def upcoming(self):
+        """A node of the unit after this one, which is ours from now on."""
+        if self.next is None:
+            self.next = self.queue.take()
+        if self.next is None:
+            return None
+        unit = self.queue.unit(self.next)
+        for item in self.aside.get(unit, ()):
+            return item
+        for file in self.files_of.get(unit, ()):
+            for node in self.waiting.get(file, ()):
+                return node
+        return self.session
+
+    def leave(self, item, following):
+        """Tears down what is left of the unit before: the next one turned out to have other tests."""
+        state = item.session._setupstate
+        call = pytest.CallInfo.from_call(lambda: state.teardown_exact(following), "teardown")
+        if call.excinfo is not None:
+            # The test is over and told; this is nobody's.
+            item.session.testsfailed += 1
+            text = "after %s: %s" % (item.nodeid, call.excinfo.exconly())
+            complain(text)
+            self.log.write({"e": "internal_error", "text": clip(text, TEXT_LIMIT, 0.5)})
+
+
+class Upcoming:
+    """In place of the next test, which nobody knows before its unit is taken. It is taken as late as
+    can be: when the test before it has run, and its fixtures are about to go."""
+
+    def __init__(self, taking):
+        self._taking = taking
+
+    def listchain(self):
+        node = self._taking.upcoming()
+        return [] if node is None else node.listchain()
+
+    def __getattr__(self, name):
+        return getattr(self._taking.upcoming(), name)
+
+
+def stop_at_errors(session):
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    if session.shouldstop:
+        raise session.Interrupted(session.shouldstop)
 
 
 def collected_file(item, paths):
@@ -470,6 +726,7 @@ class Reporter:
         self.retries = retries
         self.item = None
         self.selection = selection
+        selection.reporter = self
         self.paths = paths
         self.log = log
         worker = getattr(config, "workerinput", {})
@@ -487,13 +744,16 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self):
+        self.begin()
+
+    def begin(self):
         self.began = self.log.now()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector):
         began = self.log.now()
         outcome = yield
-        if is_imported(collector):
+        if is_imported(collector) and not self.selection.is_waiting(collector):
             file = self.paths.file(collector.path)
             self.imports[file] = self.imports.get(file, 0.0) + self.log.now() - began
         if outcome.excinfo is None:
@@ -544,6 +804,7 @@ class Reporter:
                 "imports": [[valid(file), round(took, 6)] for file, took in self.imports.items()],
             }
         )
+        self.imports = {}
 
     def id_of(self, node_id):
         return valid(self.ids.get(node_id, node_id))
@@ -722,7 +983,7 @@ def summary(longrepr, text):
 class Controller:
     """What there is once per session: its begin, its end, and what goes wrong around the tests."""
 
-    def __init__(self, plan, config, log, folder, side_by_side):
+    def __init__(self, plan, config, log, folder, side_by_side, dynamic):
         self.plan = plan
         self.config = config
         self.log = log
@@ -745,6 +1006,10 @@ class Controller:
         }
         if threshold:
             event["cov_fail_under"] = threshold
+        if dynamic:
+            event["dynamic"] = True
+            # What it measures is written at its end.
+            event["measures"] = self.measures()
         if config.getoption("collectonly", False):
             event["collect_only"] = True
         log.write(event, after_others=True)
@@ -906,6 +1171,13 @@ class Controller:
                 os.remove(temporary)
             os.chdir(here)
 
+    def measures(self):
+        coverage = sys.modules.get("coverage")
+        running = coverage.Coverage.current() if hasattr(coverage, "Coverage") else None
+        return running is not None or any(
+            getattr(options, "cov_source", None) for options in self.coverage_options()
+        )
+
     def measured_coverage(self):
         """pytest-cov's combined data, or that of `coverage run -m pytest`."""
         controller = getattr(self.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
@@ -926,6 +1198,10 @@ class Controller:
                 shutil.copyfile(self.junit, temporary)
                 os.replace(temporary, target)
         self.log.write({"e": "end", "exit": self.exit_status(), "at": self.log.now()}, after_others=True)
+        # Before it ends, Python would look twice through all objects of the suite for cycles: a second
+        # for 10,000 tests.
+        if hasattr(gc, "freeze"):
+            gc.freeze()
 
     def exit_status(self):
         if isinstance(sys.exc_info()[1], pytest.UsageError):

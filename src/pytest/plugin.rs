@@ -20,6 +20,8 @@ pub(crate) struct PluginPaths {
     pub(crate) shard_dir: Utf8PathBuf,
     /// The folder the plan was made in.
     pub(crate) root: Utf8PathBuf,
+    /// The folder of the plan's queue, if shards take from it.
+    pub(crate) queue: Option<Utf8PathBuf>,
 }
 
 /// How a shard is run.
@@ -66,6 +68,9 @@ pub(crate) fn environment(
         ("PYTEST_PLUGINS", in_front(MODULE, "PYTEST_PLUGINS", ',')),
         ("COVERAGE_FILE", coverage_file(&paths.shard_dir).to_string()),
     ];
+    if let Some(queue) = &paths.queue {
+        variables.push(("PARALLEL_PYTEST_QUEUE", queue.to_string()));
+    }
     if manner.retries > 0 {
         variables.push(("PARALLEL_PYTEST_RETRIES", manner.retries.to_string()));
     }
@@ -97,6 +102,7 @@ mod tests {
             plan_file: "/w/plan.json".into(),
             shard_dir: "/w/shard-1-of-2".into(),
             root: "/p".into(),
+            queue: None,
         };
         let current = |name: &str| {
             set.iter()

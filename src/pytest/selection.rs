@@ -187,6 +187,21 @@ const NAMES_A_PACKAGE: [&str; 8] = [
     "--spec",
 ];
 
+/// Whether these arguments of pytest make pytest-xdist distribute the tests.
+pub(crate) fn distributes(arguments: &[String]) -> bool {
+    let mut rest = arguments.iter().peekable();
+    while let Some(argument) = rest.next() {
+        let Some((name, _, joined)) = option(argument) else {
+            continue;
+        };
+        if matches!(name.as_str(), "-n" | "--numprocesses") {
+            let count = joined.or_else(|| rest.peek().map(|next| (*next).clone()));
+            return count.is_some_and(|count| count != "0");
+        }
+    }
+    false
+}
+
 const ENDS_A_COMMAND: [&str; 4] = ["&&", "||", "|", "&"];
 
 fn is_pytest(word: &str) -> bool {
@@ -233,6 +248,22 @@ mod tests {
             "x --color yes",
         ] {
             assert_eq!(selection(arguments).paths, ["x"], "{arguments}");
+        }
+    }
+
+    #[test]
+    fn sees_that_xdist_distributes() {
+        for yes in [
+            "-n 2",
+            "-n2 x",
+            "-x -nauto",
+            "--numprocesses=logical",
+            "-vn 3 x",
+        ] {
+            assert!(distributes(&words(yes)), "{yes}");
+        }
+        for no in ["", "-n 0", "-n0", "x --dist load", "-k n2"] {
+            assert!(!distributes(&words(no)), "{no}");
         }
     }
 

@@ -332,7 +332,7 @@ impl Supervisor {
             Some(ending) => ending.why,
             None => status.map_or(Ended::Signalled(Signal::KILL.as_raw()), ended),
         };
-        if matches!(end.exit, Ended::Exited(_) | Ended::Signalled(_))
+        if matches!(end.exit, Ended::Exited(1..) | Ended::Signalled(_))
             && let Some(why) = self.environment.post_mortem().await
         {
             end.exit = Ended::EnvironmentFailed(why);

@@ -5,6 +5,7 @@ pub(crate) mod environment;
 pub(crate) mod follow;
 pub(crate) mod host;
 pub(crate) mod lock;
+pub(crate) mod machine;
 pub(crate) mod mask;
 pub(crate) mod output;
 pub(crate) mod process;

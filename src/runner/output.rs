@@ -35,6 +35,26 @@ pub(crate) enum Guard {
     StopCommands(String),
 }
 
+impl Guard {
+    /// The lines before and after what is guarded.
+    pub(crate) fn lines(&self) -> Option<(String, String)> {
+        match self {
+            Self::None => None,
+            Self::StopCommands(token) => {
+                Some((format!("::stop-commands::{token}"), format!("::{token}::")))
+            }
+        }
+    }
+
+    /// A text in which the CI sees no command.
+    pub(crate) fn around(&self, text: &str) -> String {
+        match self.lines() {
+            None => text.to_owned(),
+            Some((begin, end)) => format!("{begin}\n{}\n{end}", text.trim_end_matches('\n')),
+        }
+    }
+}
+
 /// The one writer of all children's output.
 pub(crate) struct Terminal(Mutex<Screen>);
 
@@ -60,6 +80,25 @@ impl Terminal {
         Arc::new(Self(Mutex::new(screen)))
     }
 
+    /// Shows a file as a group that GitHub folds, without holding more than a buffer of it.
+    /// `title` is ours.
+    pub(crate) fn group(&self, title: &str, file: &Utf8Path) {
+        let mut screen = locked(&self.0);
+        screen.release();
+        let _ = writeln!(screen.out, "::group::{title}");
+        // Of a shard that never started there is none.
+        if let Ok(mut file) = fs_err::File::open(file) {
+            let mut buffer = vec![0; LINE_BYTES];
+            while let Ok(length) = file.read(&mut buffer)
+                && length > 0
+            {
+                screen.put(&buffer[..length]);
+            }
+        }
+        screen.release();
+        let _ = writeln!(screen.out, "::endgroup::").and_then(|()| screen.out.flush());
+    }
+
     /// Ends an open line and the guard: from here on the CI understands our own commands again.
     pub(crate) fn release(&self) {
         locked(&self.0).release();
@@ -75,10 +114,10 @@ impl Drop for Terminal {
 impl Screen {
     /// A reader that is gone (`| head`) is no reason to stop the tests, so errors end here.
     fn put(&mut self, bytes: &[u8]) {
-        if let Guard::StopCommands(token) = &self.guard
+        if let Some((begin, _)) = self.guard.lines()
             && !self.is_guarded
         {
-            let _ = writeln!(self.out, "::stop-commands::{token}");
+            let _ = writeln!(self.out, "{begin}");
             self.is_guarded = true;
         }
         let _ = self.out.write_all(bytes).and_then(|()| self.out.flush());
@@ -89,10 +128,10 @@ impl Screen {
         if self.is_mid_line {
             self.put(b"\n");
         }
-        if let Guard::StopCommands(token) = &self.guard
+        if let Some((_, end)) = self.guard.lines()
             && self.is_guarded
         {
-            let _ = writeln!(self.out, "::{token}::").and_then(|()| self.out.flush());
+            let _ = writeln!(self.out, "{end}").and_then(|()| self.out.flush());
             self.is_guarded = false;
         }
     }

@@ -1,6 +1,4 @@
 import fcntl
-import os
-from pathlib import Path
 
 import fleets
 import pytest
@@ -23,9 +21,8 @@ def engine():
 @pytest.fixture(autouse=True)
 def room_for_networks(request):
     """An engine has addresses for 30 networks. The test that takes them all waits until no other run of these tests needs one."""
-    cache = Path(os.environ.get("PARALLEL_PYTEST_CACHE") or Path.home() / ".cache/parallel-pytest-tests")
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "networks.lock", "w") as lock:
+    fleets.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(fleets.CACHE / "networks.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if "all_networks" in request.keywords else fcntl.LOCK_SH)
         yield
 

@@ -6,10 +6,12 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import textwrap
 import threading
 import time
@@ -20,9 +22,11 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 BINARY = Path(os.environ.get("PARALLEL_PYTEST_BINARY") or REPOSITORY / "target/release/parallel-pytest").absolute()
 EXAMPLE = HERE / "example"
+CACHE = Path(os.environ.get("PARALLEL_PYTEST_CACHE") or Path.home() / ".cache/parallel-pytest-tests")
+COMPOSE_V1 = CACHE / "compose-v1/docker-compose"
 APP, BARE, POSTGRES, REDIS = (f"parallel-pytest-test/{name}" for name in ("django-app", "bare", "postgres", "redis"))
 GREEN, FAILED, USAGE, LOST, OUTSIDE, NOTHING = 0, 1, 2, 3, 4, 5
-INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+INTERRUPTED = 128 + signal.SIGINT
 # On every container of a test, so that what belongs to it is found whatever the binary does.
 LABEL = "fleet-test"
 RUN, SHARD = "parallel-pytest.run", "parallel-pytest.shard"
@@ -114,6 +118,58 @@ class Engine:
         self.process.wait(10)
 
 
+class Daemon:
+    """An engine of its own, which a test may stop: its containers, networks and firewall are in a network namespace that is its own, too."""
+
+    def __init__(self):
+        self.home = CACHE / "own-engine"
+        self.run = Path(tempfile.mkdtemp(prefix="parallel-pytest-own-engine.", dir="/run"))
+        self.host = f"unix://{self.run}/socket"
+        self.name = self.run.name.replace(".", "-")
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        subprocess.run(["ip", "-n", self.name, "link", "set", "lo", "up"], check=True)
+        # A network that an engine left half written makes the next one panic (moby 20.10).
+        shutil.rmtree(self.home / "network", ignore_errors=True)
+        self.start()
+
+    def start(self):
+        # What a killed engine left: it takes the next one for a second.
+        for stale in (self.run / "pid", self.run / "x/containerd/containerd.pid"):
+            stale.unlink(missing_ok=True)
+        options = ["--data-root", self.home, "--exec-root", self.run / "x", "--pidfile", self.run / "pid", "--host", self.host]
+        # `ip netns exec` would hide the control groups.
+        command = ["nsenter", f"--net=/run/netns/{self.name}", "dockerd", *options, "--ip6tables=false", "--shutdown-timeout=3"]
+        with open(self.run / "log", "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        wait_until(lambda: docker("version", check=False, env=self.env).count("Version:") > 1, "an engine of its own")
+
+    @property
+    def env(self):
+        return os.environ | {"DOCKER_HOST": self.host}
+
+    def add_images(self, *names):
+        """From the shared engine; what is there stays for the next time."""
+        ids = {name: docker("image", "inspect", "--format", "{{.Id}}", name) for name in names}
+        missing = [name for name in names if docker("image", "inspect", "--format", "{{.Id}}", name, check=False, env=self.env) != ids[name]]
+        if missing:
+            with subprocess.Popen(["docker", "save", *missing], stdout=subprocess.PIPE) as saved:
+                subprocess.run(["docker", "load"], stdin=saved.stdout, stdout=subprocess.DEVNULL, check=True, env=self.env)
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(30)
+
+    def remove(self):
+        if self.process.poll() is None:
+            if ids := docker("ps", "-aq", check=False, env=self.env).split():
+                docker("rm", "-fv", *ids, check=False, env=self.env)
+            self.stop()
+        subprocess.run(["ip", "netns", "delete", self.name], check=True)
+        for mount in sorted(re.findall(rf"^\S+ ({re.escape(str(self.run))}\S*)", Path("/proc/mounts").read_text(), re.M), reverse=True):
+            subprocess.run(["umount", "-l", mount], check=False)
+        shutil.rmtree(self.run, ignore_errors=True)
+
+
 class Proxy:
     """The engine behind a socket that can be shut: for its clients the daemon is gone."""
 
@@ -170,6 +226,17 @@ class Project:
         self.env = {name: os.environ[name] for name in passed_on if name in os.environ}
         self.env |= {"HOME": str(folder), "LC_ALL": "C.UTF-8", "FLEET_TEST": self.name}
         self.output = ""
+        self.prefix: list[str] = []
+
+    def without_compose_v2(self):
+        """docker has no compose here, and `docker-compose` is v1: as on Debian 12."""
+        home = self.home / "v1"
+        home.mkdir()
+        (home / "docker-compose").symlink_to(COMPOSE_V1)
+        self.env["PATH"] = f"{home}:{self.env['PATH']}"
+        places = ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"]
+        hide = [f"mount -t tmpfs none {place}/docker/cli-plugins" for place in places if Path(place, "docker/cli-plugins").is_dir()]
+        self.prefix = ["unshare", "--mount", "sh", "-c", " && ".join([*hide, 'exec "$@"']), "sh"]
 
     def write(self, **files):
         """`tests__test_a="…"` is tests/test_a.py."""
@@ -192,13 +259,15 @@ class Project:
 
     def launch(self, *arguments, stdout=subprocess.PIPE):
         return subprocess.Popen(
-            [str(BINARY), *arguments], cwd=self.folder, env=self.env, text=True, errors="replace",
+            [*self.prefix, str(BINARY), *arguments], cwd=self.folder, env=self.env, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT,
         )
 
     def start(self, *command, flags=(), shards=2, **options):
         if not (self.folder / "docker-compose.yml").exists():
             self.compose()
+        if "--dynamic" not in flags:
+            flags = ("--no-dynamic", *flags)
         fleet = ["--compose-service", "app", "--volume", ".:/code"]
         return self.launch("local", "--shards", str(shards), *fleet, *flags, "--", *(command or ("pytest", "-q")), **options)
 

@@ -106,18 +106,18 @@ def test_no_path_of_a_container_is_left_in_the_result(four):
     assert not [test for test in four.result["tests"] if "/code" in json.dumps(test)]
 
 
-def test_one_shard_of_a_matrix(shop):
-    command = ("pytest", "-q", "tests/test_texts.py", "tests/test_orders.py")
-    assert shop.finish(shop.launch("plan", "--shards", "2", *command[2:])) == GREEN, shop.output
+def test_one_shard_of_a_matrix(project):
+    project.compose({}, redis={"image": REDIS}).write(tests__test_a=QUICK, tests__test_b=QUICK)
+    assert project.finish(project.launch("plan", "--shards", "2")) == GREEN, project.output
     ran = set()
     for shard in ("1/2", "2/2"):
-        process = shop.launch("run", "--shard", shard, "--compose-service", "app", "--volume", ".:/code", "--", *command)
-        assert shop.finish(process) == GREEN, shop.output
-        events = (shop.shard_folder(shard) / "events.jsonl").read_text()
+        process = project.launch("run", "--shard", shard, "--compose-service", "app", "--volume", ".:/code", "--", "pytest", "-q")
+        assert project.finish(process) == GREEN, project.output
+        events = (project.shard_folder(shard) / "events.jsonl").read_text()
         ids = set(re.findall(r'"(tests/test_\w+\.py::[^"]+)"', events))
         assert ids and not ids & ran
         ran |= ids
-    assert {name.partition("::")[0] for name in ran} == {"tests/test_texts.py", "tests/test_orders.py"}
+    assert ran == {"tests/test_a.py::test_quick", "tests/test_b.py::test_quick"}
 
 
 # Commands, images and services as people have them.
@@ -188,10 +188,10 @@ def test_an_image_that_is_built_with_an_entrypoint_and_a_python_path_of_its_own(
 
 
 def test_an_image_is_built_again_when_asked(built):
-    assert built.local(flags=("--build",)) == GREEN, built.output
+    assert built.local(flags=("--build",), shards=1) == GREEN, built.output
     (built.folder / "entrypoint.sh").write_text(ENTRYPOINT.replace("yes", "no"))
-    assert built.local(flags=("--no-build",)) == GREEN, built.output
-    assert built.local(flags=("--build",)) == FAILED, built.output
+    assert built.local(flags=("--no-build",), shards=1) == GREEN, built.output
+    assert built.local(flags=("--build",), shards=1) == FAILED, built.output
 
 
 def test_an_image_that_must_not_be_built_and_is_not_there(built):
@@ -218,6 +218,48 @@ def test_several_compose_files_profiles_and_dotenv(project):
     project.write(test_a="import os\n\ndef test_both():\n    assert os.environ['FROM_FIRST'] == '1' and os.environ['FROM_SECOND'] == 'of-dotenv'\n", test_b=QUICK)
     assert project.local(flags=("--compose-file", "docker-compose.yml", "--compose-file", "more.yml")) == GREEN, project.output
     assert len(project.outcomes) == 2
+
+
+@pytest.fixture
+def v1(project):
+    if not fleets.COMPOSE_V1.exists():
+        pytest.skip("compose v1 is a package of Debian 12 only")
+    project.without_compose_v2()
+    plain = subprocess.run([*project.prefix, "docker", "compose", "version"], env=project.env, capture_output=True)
+    assert plain.returncode, "there still is a `docker compose`"
+    return project
+
+
+def test_compose_v1_where_there_is_no_other(v1):
+    """With what it writes differently: short volumes and ports, images it names itself, networks it does not mention."""
+    test = """
+        import os, socket
+
+        def test_fleet():
+            assert os.environ["ODD"] == "it's 'odd': # " + "long " * 30 + "\\n$" and os.environ["YES"] == "yes"
+            socket.create_connection(("redis", 6379), 5)
+            open("/data/proof", "x")
+    """
+    environment = {"ODD": "it's 'odd': # " + "long " * 30 + "\n$$", "YES": "yes"}
+    app = {"build": ".", "environment": environment, "volumes": ["data:/data"], "ports": ["127.0.0.1:26379:80"]}
+    v1.compose(app, redis={"image": REDIS}, top={"volumes": {"data": {}}}).write(test_a=test, test_b=test)
+    v1.write(Dockerfile=f"FROM {APP}\nLABEL {fleets.LABEL}={v1.name}\n")
+    # Its image has the name that compose v1 gives it.
+    text = (v1.folder / "docker-compose.yml").read_text()
+    (v1.folder / "docker-compose.yml").write_text(text.replace(f'"image": "parallel-pytest-test/built-{v1.name}",', ""))
+    assert v1.local(flags=("--volume", ".:/code")) == GREEN, v1.output
+    assert len(v1.outcomes) == 2
+    assert {container.shard for container in v1.of_service("redis")} == {"1/2", "2/2"}
+    networks = [container.networks for container in v1.of_service("redis")]
+    assert networks[0].isdisjoint(networks[1])
+
+
+def test_compose_v1_is_interrupted(v1):
+    v1.compose({}, redis={"image": REDIS}).write(test_a="import time\n\ndef test_it():\n    open('/code/started', 'w').close()\n    time.sleep(600)\n")
+    process = v1.start(shards=1)
+    v1.wait_for_file("started", process)
+    status, seconds = v1.interrupt(process)
+    assert (status, seconds < 10) == (fleets.INTERRUPTED, True), v1.output
 
 
 def test_a_job_that_ends_well_before_the_app_starts_is_no_fault(project):
@@ -250,14 +292,16 @@ def test_a_slow_service_is_waited_for_by_the_port_that_was_named(project):
 # Many fleets at once, and those of others.
 
 
-def test_a_fixed_name_and_a_published_port_do_not_collide(shop):
-    files = ("--compose-file", "docker-compose.yml", "--compose-file", "docker-compose.fixed.yml")
-    command = ("pytest", "-q", "tests/test_neighbours.py", "tests/test_texts.py")
-    assert shop.local(*command, flags=files) == GREEN, shop.output
-    assert len(shop.of_service("db")) == 2
-    started = [container.started for container in shop.of_service("db")]
-    ended = [container.ended for container in shop.of_service("db")]
-    assert max(started) < min(ended), "the two databases were not up at the same time"
+def test_a_fixed_name_and_a_published_port_do_not_collide(project):
+    """Nor does an address of its own in a network of its own."""
+    network = {"ipam": {"config": [{"subnet": "10.213.7.0/24"}]}}
+    redis = {"image": REDIS, "container_name": "the-redis", "ports": ["127.0.0.1:26379:6379"], "networks": {"inner": {"ipv4_address": "10.213.7.7"}}}
+    test = "import socket, time\n\ndef test_it():\n    time.sleep(2)\n    socket.create_connection(('redis', 6379), 5)\n"
+    project.compose({"networks": ["inner"]}, redis=redis, top={"networks": {"inner": network}}).write(test_a=test, test_b=test)
+    assert project.local() == GREEN, project.output
+    started = [container.started for container in project.of_service("redis")]
+    ended = [container.ended for container in project.of_service("redis")]
+    assert len(started) == 2 and max(started) < min(ended), "the two were not up at the same time"
 
 
 def test_an_external_network_stays_and_is_warned_about(project):
@@ -278,7 +322,7 @@ def test_an_external_network_stays_and_is_warned_about(project):
 def test_two_runs_at_once_never_touch_each_other(project, neighbour):
     wait = "import socket, time\n\ndef test_{0}():\n    time.sleep({1})\n    socket.create_connection(('redis', 6379), 5)\n"
     runs = []
-    for one, seconds in ((project, 1), (neighbour, 6)):
+    for one, seconds in ((project, 0), (neighbour, 4)):
         one.compose({"container_name": "the-app"}, redis={"image": REDIS, "container_name": "the-redis"})
         one.write(test_a=wait.format("a", seconds), test_b=wait.format("b", seconds))
         runs.append(one.start())
@@ -298,6 +342,26 @@ def test_no_more_fleets_at_a_time_than_allowed(project):
     assert len(spans) == 4
     most = max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
     assert most == 2
+
+
+def test_as_many_fleets_as_fit(project):
+    """By the processors in the first run, then by what a fleet was seen to use."""
+    waits = "import time\n\ndef test_waits():\n    time.sleep(5)\n"
+    project.compose({}, redis={"image": REDIS}).write(test_a=waits, test_b=QUICK)
+    assert project.local(shards="auto", flags=("--max-parallel", "4")) == GREEN, project.output
+    first = project.line_with("fleet", "known after the first run")
+    seen = json.loads((project.folder / ".parallel-pytest/fleet.json").read_text())
+    # A Python and a Redis, which mostly wait.
+    assert 5 << 20 < seen["memory"] < 500 << 20 and 0 <= seen["processors"] < 1, seen
+    shards = [json.loads(file.read_text()) for file in project.folder.glob(".parallel-pytest/shard-*/shard.json")]
+    assert len(shards) == int(first.split()[0])
+    assert seen["memory"] == max(shard["peak_memory"] or 0 for shard in shards)
+    flags = ("--dry-run",)
+    assert project.local(shards="auto", flags=flags) == GREEN, project.output
+    assert int(project.line_with("fleet", "processor", "keeps").split()[0]) > len(shards)
+    (project.folder / ".parallel-pytest/fleet.json").write_text(json.dumps(seen | {"memory": 1 << 50}))
+    assert project.local(shards="auto", flags=flags) == GREEN, project.output
+    project.line_with("1 fleet: ", "GiB of memory are free")
 
 
 def test_a_dry_run_says_it_all_and_starts_nothing(project):
@@ -356,15 +420,49 @@ def test_lines_of_fleets_are_whole_and_say_their_shard(project):
         assert re.search(r"[12]/2", line) and re.search(r"(a{60}|b{60})$", line.rstrip(".")), line
 
 
+FORGED = ["::error::forged", "  ::add-mask::forged", "x ##[error]forged", "::stop-commands::forged", "::endgroup::"]
+
+
+def commands_that_github_sees(text):
+    """As its runner reads a log (`ActionCommand.cs`): `::` at the start of a line, `##[` anywhere; nothing until the token of `stop-commands`."""
+    token, seen = None, []
+    for line in text.splitlines():
+        found = re.match(r"\s*::([\w-]+).*?::(.*)", line) or re.search(r"##\[([\w-]+)(.*)\]", line)
+        if token:
+            token = None if found and found[1] == token else token
+        elif found:
+            seen.append(found[1])
+            token = found[2] if found[1] == "stop-commands" else None
+    return seen
+
+
+def test_on_github_each_shard_is_a_group_in_which_nothing_is_a_command(project):
+    """Nor is anything in the report, or in what an image's build says."""
+    forged = "\\n".join(FORGED)
+    says = f"import pytest\n\n@pytest.mark.parametrize('id', ['##[error]forged'])\ndef test_says(id):\n    print('said by {{}}\\n{forged}')\n    assert not '\\n{forged}'\n"
+    build = f"FROM {APP}\nLABEL {fleets.LABEL}={project.name}\nRUN echo '##[error]forged by {project.name}'\n"
+    project.compose({"build": "."}).write(test_a=says.format("a"), test_b=says.format("b"), Dockerfile=build)
+    project.env["GITHUB_ACTIONS"] = "true"
+    assert project.local("pytest", "-q", "-s", flags=("--show-output",)) == FAILED, project.output
+    seen = commands_that_github_sees(project.output)
+    assert set(seen) == {"stop-commands", "group", "endgroup"} and seen.count("group") == seen.count("endgroup") == 2, seen
+    groups = re.findall(r"^::group::shard ([12]/2)\n(.*?)^::endgroup::$\n(?!::stop)?", project.output, re.M | re.S)
+    assert sorted(shard for shard, _ in groups) == ["1/2", "2/2"]
+    for letter in "ab":
+        assert sum(f"said by {letter}" in text for _, text in groups) == 1, project.output
+    assert project.output.count("##[error]forged by") > 0, "nothing was said by the build"
+
+
 def test_a_line_is_shown_while_its_test_still_runs(project):
-    project.write(test_a="import time\n\ndef test_slow():\n    print('now it is', 'running', flush=True)\n    time.sleep(5)\n", test_b=QUICK)
-    process = project.start("pytest", "-q", "-s", flags=("--show-output",))
+    waits = "import os, time\n\ndef test_waits():\n    print('now it is', 'running', flush=True)\n    while not os.path.exists('/code/seen'):\n        time.sleep(0.05)\n"
+    project.write(test_a=waits, test_b=QUICK)
+    process = project.start("pytest", "-q", "-s", flags=("--show-output", "--timeout", "60s"))
     for line in process.stdout:
         if "now it is running" in line:
+            (project.folder / "seen").touch()
             break
     else:
         pytest.fail("the line never came")
-    assert project.running()
     assert project.finish(process) == GREEN, project.output
 
 

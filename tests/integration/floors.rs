@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 6] = [
     &["render"],
     &["github", "runner", "workspace"],
     &["command"],
-    &["main", "lib", "cli", "action", "config"],
+    &["main", "lib", "cli", "action", "config", "fuzz"],
 ];
 
 /// Rooms of one floor that may look into a neighbour, and why.

@@ -1,10 +1,12 @@
 """Random Python programs with everything that bears upon what coverage.py counts.
 
-Definitions in dead code are left out: Python up to 3.11 keeps some of them, and later ones the very first constant
-of a module. So a program has either definitions, or code that can never run.
+Dead code that Python compiles nonetheless is left out: up to 3.11 some definitions and ends of a `finally`, later the
+very first constant of a module. So a program has either definitions, or code that is dead by a constant.
 """
 
+import dis
 import random
+import types
 
 CONSTANTS = ["0", "1", "True", "False", "None", "''", "'x'", "...", "not 0", "not 1", "x or 1", "0 and x", "x and 0",
              "1 or x", "__debug__", "not __debug__", "()", "(1,)", "[]", "1 - 1", "x or 0", "1 and x", "-1", "1 < 2"]
@@ -162,6 +164,18 @@ class Program:
         self.definition(level, self.random.choice(["class %s:", "class %s(\n    A\n):"]) % self.random.choice(NAMES), False)
 
 
+def keeps_dead_code(code):
+    """Whether Python compiled what can never run: a definition, or the end of a `finally`, whose line then stands on
+    the instruction that goes on with the exception. Up to 3.11 it does."""
+    names = {}
+    for instruction in dis.get_instructions(code):
+        names.setdefault(instruction.positions.lineno, set()).add(instruction.opname)
+    if any("RERAISE" in found and found <= {"COPY", "POP_EXCEPT", "RERAISE"} for line, found in names.items() if line):
+        return True
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return any(each.co_firstlineno not in names or keeps_dead_code(each) for each in inner)
+
+
 def programs(count, seed):
     """Programs that compile, as pairs of a seed and the text."""
     found = 0
@@ -169,8 +183,10 @@ def programs(count, seed):
         seed += 1
         text = Program(seed).text()
         try:
-            compile(text, "program", "exec", dont_inherit=True)
+            code = compile(text, "program", "exec", dont_inherit=True)
         except SyntaxError:
+            continue
+        if keeps_dead_code(code):
             continue
         found += 1
         yield seed, text

@@ -28,8 +28,8 @@ BINARY = os.environ.get("PARALLEL_PYTEST_BINARY", str(HERE.parent.parent / "targ
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 # Of the standard library a part: coverage.py takes a minute for all of it. PARALLEL_PYTEST_ALL_SOURCES=1 takes it all.
 ALL = bool(os.environ.get("PARALLEL_PYTEST_ALL_SOURCES"))
-SHARE = 1 if ALL else 4
-PROGRAMS = 20_000 if ALL else 700
+SHARE = 1 if ALL else 8
+PROGRAMS = 20_000 if ALL else 400
 
 # Known to differ, and why; a test fails if one of them does not any more.
 KNOWN = {}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import textwrap
 import time
@@ -140,6 +141,26 @@ class Project:
         (self.root / "plan.json").write_text(json.dumps(plan))
         return shards
 
+    def queue(self, units, total=1):
+        """A plan whose units are taken: each is a list of files, and of ids of cut ones."""
+        self.plan(total)
+        path = self.root / "plan.json"
+        plan = json.loads(path.read_text())
+        keys = {key: number for number, unit in enumerate(units) for key in unit}
+        plan["queue"] = {
+            "units": [unit[0] for unit in units],
+            "files": {key: number for key, number in keys.items() if "::" not in key},
+            "tests": {key: number for key, number in keys.items() if "::" in key},
+        }
+        path.write_text(json.dumps(plan))
+        folder = self.root.parent / "queue"
+        shutil.rmtree(folder, ignore_errors=True)
+        for place in ("todo", "taken"):
+            (folder / place).mkdir(parents=True)
+        for number in range(len(units)):
+            (folder / "todo" / ("%06d" % number)).touch()
+        return folder
+
     def environment(self, more=()):
         clean = {
             name: value
@@ -191,13 +212,13 @@ class Project:
             for index in range(1, total + 1)
         ]
 
-    def run_until(self, what, number, *arguments):
+    def run_until(self, what, number, *arguments, env=()):
         """One shard that gets a signal as soon as the log has `what` in it."""
         folder = self.new_folder()
         process = subprocess.Popen(
             self.command(arguments),
             cwd=self.root,
-            env=self.shard_environment("1/1", folder),
+            env=self.shard_environment("1/1", folder, env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

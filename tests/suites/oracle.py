@@ -88,7 +88,10 @@ def local(suite: Suite, shards: int) -> Local:
     report, work, records = folder / "report", folder / "work", folder / "recorded"
     records.mkdir(parents=True)
     env = suites.environment(suite) | {"RECORDER_DIR": str(records)}
-    arguments = ["local", "--shards", str(shards), "--output", str(report), "--work-dir", str(work), "--"]
+    # Both ways to share the tests out are held against the serial run.
+    dealing = ["--no-dynamic" if shards == 3 else "--dynamic"]
+    folders = ["--output", str(report), "--work-dir", str(work)]
+    arguments = ["local", "--shards", str(shards), *dealing, *folders, "--"]
     began = time.monotonic()
     done = execute([str(BINARY), *arguments, *suite.command], suite, env, timeout=600)
     seconds = time.monotonic() - began

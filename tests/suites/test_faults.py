@@ -1,5 +1,6 @@
 """What goes wrong in real runs: nothing that finished is lost, what is lost is named, nothing is green."""
 
+import collections
 import json
 import os
 import re
@@ -57,6 +58,16 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+
+    def wait_for_pid(self, process):
+        deadline = time.monotonic() + 120
+        while not (self.folder / "pid").exists():
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+
+    def kill_who_wrote_pid(self, process):
+        self.wait_for_pid(process)
+        os.kill(int((self.folder / "pid").read_text()), signal.SIGKILL)
 
     def local(self, *command, **options):
         return self.finish(self.start(*command, **options))
@@ -119,13 +130,60 @@ def assert_lost_in_the_middle(project, exit):
 def test_a_shard_killed_in_the_middle_of_a_test(project):
     what = "open('pid.tmp', 'w').write(str(os.getpid())); os.rename('pid.tmp', 'pid'); time.sleep(600)"
     project.write(test_ends=MID_TEST.format(what=what), test_other=QUICK)
-    process = project.start()
-    deadline = time.monotonic() + 120
-    while not (project.folder / "pid").exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    os.kill(int((project.folder / "pid").read_text()), signal.SIGKILL)
+    process = project.start(flags=("--no-dynamic",))
+    project.kill_who_wrote_pid(process)
     assert_lost_in_the_middle(project, project.finish(process))
+
+
+# Its second try finds that there was a first one.
+ONCE = """
+    import os, pytest, time
+
+    def test_first():
+        pass
+
+    def test_running():
+        if os.path.exists("pid"):
+            return
+        open('pid.tmp', 'w').write(str(os.getpid())); os.rename('pid.tmp', 'pid'); time.sleep(600)
+
+    def test_never_started():
+        pass
+"""
+
+
+@pytest.mark.parametrize("command", [("pytest",), ("pytest", "--cov=.")])
+@pytest.mark.parametrize("shards", [2, 3])
+def test_what_a_killed_shard_had_not_finished_runs_in_another(project, command, shards):
+    others = {f"test_other_{number}": QUICK for number in range(6)}
+    project.write(test_ends=ONCE, **others)
+    process = project.start(*command, flags=("--dynamic",), shards=shards)
+    project.kill_who_wrote_pid(process)
+    assert project.finish(process) == GREEN, project.output
+    tests = {test["id"]: test for test in project.result["tests"]}
+    assert len(tests) == 9
+    assert tests["test_ends.py::test_running"]["outcome"] == "flaky"
+    outcomes = collections.Counter(test["outcome"] for test in tests.values())
+    assert outcomes == {"passed": 8, "flaky": 1}
+    one_line_about(project, "ran again in")
+    if len(command) > 1:
+        measured = json.loads((project.report / "coverage.json").read_text())["files"]
+        assert {name for name, file in measured.items() if file["summary"]["percent_covered"] > 60} >= {
+            name + ".py" for name in others
+        }
+
+
+def test_a_killed_tool_leaves_a_queue_that_the_next_run_does_not_take_for_its_own(project):
+    others = {f"test_other_{number}": QUICK for number in range(6)}
+    project.write(test_ends=ONCE, **others)
+    process = project.start(flags=("--dynamic",))
+    project.wait_for_pid(process)
+    process.kill()
+    process.communicate()
+    running = int((project.folder / "pid").read_text())
+    assert project.local(flags=("--dynamic",)) == GREEN, project.output
+    assert set(project.outcomes.values()) == {"passed"} and len(project.outcomes) == 9
+    assert not os.path.exists(f"/proc/{running}")
 
 
 @pytest.mark.parametrize("status", [0, 1, 5])
@@ -154,10 +212,7 @@ def test_an_interrupted_run_keeps_what_was_done(project):
     what = "open('pid', 'w').close(); time.sleep(600)"
     project.write(test_ends=MID_TEST.format(what=what), test_other=QUICK)
     process = project.start()
-    deadline = time.monotonic() + 120
-    while not (project.folder / "pid").exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
+    project.wait_for_pid(process)
     process.send_signal(signal.SIGINT)
     exit = project.finish(process)
     assert exit == 128 + signal.SIGINT, project.output

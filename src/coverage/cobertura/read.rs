@@ -6,6 +6,7 @@ use std::io::BufRead;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::super::bounded::Bounded;
 use super::super::report::{Part, ReadError};
 use crate::model::coverage::{FileCoverage, Line, unnamed};
 
@@ -21,7 +22,7 @@ const MAX_BRANCHES: usize = 10_000;
 /// # Errors
 /// Not a whole Cobertura report. A document type is passed by, but not if it defines anything.
 pub(crate) fn read(input: impl BufRead) -> Result<Part, ReadError> {
-    let mut reader = Reader::from_reader(input);
+    let mut reader = Reader::from_reader(Bounded::new(input));
     reader.config_mut().expand_empty_elements = true;
     let mut state = State::default();
     let mut buffer = Vec::new();
@@ -29,13 +30,15 @@ pub(crate) fn read(input: impl BufRead) -> Result<Part, ReadError> {
         buffer.clear();
         let at = reader.buffer_position();
         let failed = |what: String| ReadError::Cobertura(format!("byte {at}: {what}"));
-        let event = reader
-            .read_event_into(&mut buffer)
-            .map_err(|error| failed(error.to_string()))?;
-        match event {
-            Event::Start(tag) if tag.len() > MAX_TOKEN => {
-                return Err(failed("a tag of more than 16 MiB".to_owned()));
+        reader.get_mut().allow(MAX_TOKEN);
+        let event = reader.read_event_into(&mut buffer);
+        let event = event.map_err(|error| match error {
+            quick_xml::errors::Error::Io(_) => {
+                failed("a tag or a text of more than 16 MiB".to_owned())
             }
+            error => failed(error.to_string()),
+        })?;
+        match event {
             Event::Start(tag) => state.open(&tag).map_err(failed)?,
             Event::End(_) => state.close(),
             Event::Text(text) if state.in_source => {

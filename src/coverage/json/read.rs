@@ -5,15 +5,21 @@ use std::io;
 
 use serde::Deserialize;
 
+use super::super::bounded::Bounded;
 use super::super::report::{Part, ReadError};
 use crate::model::coverage::{Arc, Coverage, FileCoverage, Line};
+
+/// Of the whole report, in bytes.
+const MAX_BYTES: usize = 256 << 20;
 
 /// Reads a report. Paths are taken as they are.
 ///
 /// # Errors
 /// Not a whole report of coverage.py.
 pub(crate) fn read(input: impl io::Read) -> Result<Part, ReadError> {
-    let report: Report = serde_json::from_reader(io::BufReader::new(input))?;
+    let mut input = Bounded::new(io::BufReader::new(input));
+    input.allow(MAX_BYTES);
+    let report: Report = serde_json::from_reader(input)?;
     let branch = report.meta.branch_coverage;
     let files = report
         .files

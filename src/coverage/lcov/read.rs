@@ -66,6 +66,7 @@ pub(crate) fn read(mut input: impl BufRead) -> Result<Part, ReadError> {
             "it ends in the middle of a file".to_owned(),
         ));
     }
+    part.maybe_branch = !part.coverage.branch;
     Ok(part)
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod archive;
 pub(crate) mod blob;
 #[cfg(test)]
 mod fake_service;
+pub(crate) mod listed;
 pub(crate) mod name;
 pub(crate) mod pack;
 pub(crate) mod patience;

@@ -6,9 +6,9 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::blob::{self, Downloaded, Reach};
+use super::listed::{Listed, Place};
 use super::name::{ArtifactName, Content, SuiteName};
 use super::patience::{Patience, Trouble};
-use super::store::{Listed, Place};
 use crate::github::client::Client;
 use crate::github::context::Context;
 use crate::github::error::{Purpose, Result};

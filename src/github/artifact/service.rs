@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::blob::{self, Downloaded, Reach};
+use super::listed::Listed;
 use super::name::ArtifactName;
 use super::pack::Packed;
 use super::patience::{Patience, Trouble};
-use super::store::Listed;
 use super::wire::{Artifact, Created, Finalized, List, Signed, Twirp};
 use crate::github::token::Token;
 

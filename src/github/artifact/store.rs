@@ -7,7 +7,8 @@ use anyhow::anyhow;
 use tokio::time::Instant;
 
 use super::blob::Downloaded;
-use super::name::{ArtifactName, Content};
+use super::listed::{Listed, Place};
+use super::name::Content;
 use super::patience::Patience;
 use super::rest;
 use super::service::Service;
@@ -23,59 +24,6 @@ pub(crate) enum Store<'a> {
         context: &'a Context,
         run: u64,
     },
-}
-
-/// An artifact with a name of ours. Who made it is not said: its content is a stranger's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) name: ArtifactName,
-    /// Of the zip, in bytes.
-    pub(crate) size: u64,
-    /// `sha256:…`.
-    pub(crate) digest: Option<String>,
-    /// RFC 3339.
-    pub(crate) created_at: String,
-    pub(super) place: Place,
-}
-
-/// How to get at it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Ids of the artifact service.
-    OwnRun {
-        run: String,
-        job: String,
-    },
-    OtherRun {
-        id: u64,
-    },
-}
-
-impl Listed {
-    /// `None`, with a notice, for a name that only resembles one of ours.
-    pub(super) fn of(
-        name: &str,
-        size: u64,
-        digest: Option<String>,
-        created_at: String,
-        place: Place,
-    ) -> Option<Self> {
-        match name.parse() {
-            Ok(name) => Some(Self {
-                name,
-                size,
-                digest,
-                created_at,
-                place,
-            }),
-            Err(error) => {
-                if name.starts_with("parallel-pytest-") {
-                    tracing::warn!("{error}: it is ignored");
-                }
-                None
-            }
-        }
-    }
 }
 
 /// How long to wait for artifacts: lists lag behind uploads, sometimes by half a minute.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::store::{Listed, Place};
+use super::listed::{Listed, Place};
 
 #[derive(Default, Deserialize)]
 pub(super) struct Twirp {

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::engine::{QUICK, docker};
-use super::project::{Project, RUN_LABEL, SHARD_LABEL, WORK_LABEL};
+use super::engine::{Compose, QUICK, docker};
+use super::project::{MORE_NETWORKS, Project, RUN_LABEL, SHARD_LABEL, WORK_LABEL};
 use super::rewrite::{FleetParts, Mount};
 use crate::model::shard::Shard;
 use crate::pytest::plugin::PluginPaths;
@@ -21,6 +21,8 @@ use crate::runner::signals;
 
 /// Where a container finds what is ours.
 const INSIDE: &str = "/parallel-pytest";
+
+const NO_DAEMON: &str = "the docker daemon does not answer any more";
 
 /// Of a sidecar's log, in lines.
 const LOG_TAIL: &str = "2000";
@@ -64,6 +66,7 @@ impl Fleet {
             plan_file: inside.join("plan.json"),
             shard_dir: inside.join("shard"),
             root: self.project.root_inside.clone(),
+            queue: (self.project.places.queue_dir.as_ref()).map(|_| inside.join("queue")),
         }
     }
 
@@ -89,6 +92,9 @@ impl Fleet {
         mounts.push(mount(&places.bin_dir, "bin", true));
         mounts.push(mount(&places.plan_file, "plan.json", true));
         mounts.push(mount(&self.shard_dir, "shard", false));
+        if let Some(queue) = &places.queue_dir {
+            mounts.push(mount(queue, "queue", false));
+        }
         let labels = [
             (RUN_LABEL, self.project.run.to_string()),
             (WORK_LABEL, (places.on_host)(&places.work_dir).into_string()),
@@ -101,19 +107,18 @@ impl Fleet {
             mounts,
             user: self.project.options.user.clone(),
         };
-        let file = self.project.resolved.fleet(&parts, &*places.on_host);
+        let mut file = self.project.resolved.fleet(&parts, &*places.on_host);
+        if self.project.compose == Compose::V1
+            && let Some(file) = file.as_object_mut()
+        {
+            file.remove("name");
+        }
         serde_json::to_string_pretty(&file).unwrap_or_default()
     }
 
     fn compose(&self, words: &[&str]) -> Vec<String> {
         let file = self.file();
-        let ours = [
-            "compose",
-            "--project-name",
-            &self.name,
-            "--file",
-            file.as_str(),
-        ];
+        let ours = ["--project-name", &self.name, "--file", file.as_str()];
         ours.iter()
             .chain(words)
             .map(|word| (*word).to_owned())
@@ -136,9 +141,14 @@ impl Fleet {
         let mut arguments = self.compose(&["up", "--detach", "--no-build", "--quiet-pull"]);
         arguments.extend(wanted);
         let limit = self.project.options.wait_timeout + QUICK;
-        let started = docker(&arguments, limit).await;
+        let started = self.project.compose.call(&arguments, limit).await;
         let sidecars = self.look().await?;
         if let Err(error) = started {
+            if error.is_about_addresses() {
+                return Err(format!(
+                    "the docker daemon has no addresses left for the network of the fleet: {MORE_NETWORKS}"
+                ));
+            }
             return Err(self
                 .blame(&sidecars)
                 .await
@@ -302,9 +312,7 @@ impl Fleet {
     /// `: ` and the last line of the sidecar's log.
     async fn last_words(&self, sidecar: &Sidecar) -> String {
         let log = logs(&sidecar.container, "5").await;
-        let last = log.lines().rev().find(|line| !line.trim().is_empty());
-        last.map_or_else(String::new, |line| {
-            let line: String = line.trim().chars().take(300).collect();
+        last_of(&log).map_or_else(String::new, |line| {
             format!(": {}", self.project.mask().text(&line))
         })
     }
@@ -312,14 +320,12 @@ impl Fleet {
     /// The command that runs `command` inside the app's container, after its sidecars accept.
     pub(crate) fn command(&self, command: &CommandLine) -> CommandLine {
         let container = self.container();
-        let mut words = self.compose(&[
-            "--progress",
-            "quiet",
-            "run",
-            "--no-TTY",
-            "--no-deps",
-            "--use-aliases",
-        ]);
+        let (program, first) = self.project.compose.words();
+        let mut words: Vec<String> = first.iter().map(|word| (*word).to_owned()).collect();
+        if self.project.compose == Compose::V2 {
+            words.extend(["--progress", "quiet"].map(str::to_owned));
+        }
+        words.extend(self.compose(&["run", "-T", "--no-deps", "--use-aliases"]));
         words.extend(["--name".to_owned(), container]);
         for (name, value) in &command.env {
             if let Some(value) = value {
@@ -341,7 +347,7 @@ impl Fleet {
         }
         words.push(command.program.clone());
         words.extend(command.args.iter().cloned());
-        CommandLine::new("docker", words)
+        CommandLine::new(program, words)
     }
 
     /// What has to accept connections before the tests begin: what the user named, and the ports of
@@ -388,12 +394,17 @@ impl Fleet {
                 }
             }
             if state.is_over {
-                return "the docker daemon does not answer any more".to_owned();
+                return NO_DAEMON.to_owned();
             }
             if lives.changed().await.is_err() {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// The most memory that all its containers together were seen to use, in bytes.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        self.project.memory_of(&self.name)
     }
 
     /// Sends a signal to every process in the app's container.
@@ -415,13 +426,26 @@ impl Fleet {
         let _ = docker(&["kill", &container], QUICK).await;
     }
 
-    /// Whether the app's container was killed for its memory.
+    /// Why the app's container ended, where its command itself could not say it.
     pub(crate) async fn post_mortem(&self) -> Option<String> {
         let container = self.container();
-        let format = ["inspect", "--format", "{{.State.OOMKilled}}", &container];
-        let text = docker(&format, QUICK).await.ok()?;
+        let format = "{{.State.OOMKilled}} {{.State.ExitCode}}";
         let service = &self.project.options.service;
-        (text.trim() == "true").then(|| format!("{service} was killed by its memory limit"))
+        let told = docker(&["inspect", "--format", format, &container], QUICK).await;
+        match told.as_deref().map(str::trim) {
+            Ok(text) if text.starts_with("true ") => {
+                Some(format!("{service} was killed by its memory limit"))
+            }
+            Ok("false 137") => Some(format!(
+                "{service} was killed by SIGKILL: by somebody, or because the machine had no memory left"
+            )),
+            Ok(_) => None,
+            Err(error) if !error.is_about_nothing() => Some(NO_DAEMON.to_owned()),
+            // Without a life there is no container because compose could not make it, and said so.
+            Err(_) => (self.project.watch()?.lives().borrow())
+                .knows(&container)
+                .then(|| format!("somebody removed the container of {service}")),
+        }
     }
 
     /// Removes the fleet; of one that failed, the logs of its sidecars stay. Returns what the user
@@ -454,10 +478,9 @@ impl Fleet {
             }
             let words: Vec<String> = remove.iter().map(|word| (*word).to_owned()).collect();
             if let Err(error) = docker(&[words, names].concat(), QUICK).await {
-                let said = error.to_string();
                 // A network that no container was ever in was never made.
-                if !said.contains("o such") && !said.contains("not found") {
-                    let _ = write!(trouble, "{said} ");
+                if !error.is_about_nothing() {
+                    let _ = write!(trouble, "{error} ");
                 }
             }
         }
@@ -465,10 +488,12 @@ impl Fleet {
     }
 
     fn how_to_get_in(&self) -> String {
-        let words = self.compose(&[]).join(" ");
+        let (program, first) = self.project.compose.words();
+        let ours = self.compose(&[]).join(" ");
+        let words = [&[program], first, &[ours.as_str()]].concat().join(" ");
         let service = &self.project.options.service;
         format!(
-            "the fleet of shard {} is kept: get in with `docker {words} run --rm {service} sh`, remove it with `docker {words} down --volumes`",
+            "the fleet of shard {} is kept: get in with `{words} run --rm {service} sh`, remove it with `{words} down --volumes`",
             self.shard
         )
     }
@@ -481,13 +506,29 @@ impl Fleet {
         for sidecar in sidecars.iter().filter(|sidecar| sidecar.container != app) {
             let log = logs(&sidecar.container, LOG_TAIL).await;
             let log = self.project.mask().text(&log);
-            let path = self
-                .shard_dir
-                .join("logs")
-                .join(format!("{}.txt", sidecar.service));
-            let _ = fs::write(path, log);
+            let _ = fs::write(log_file(&self.shard_dir, &sidecar.service), log);
         }
     }
+}
+
+fn log_file(shard_dir: &Utf8Path, service: &str) -> Utf8PathBuf {
+    shard_dir.join("logs").join(format!("{service}.txt"))
+}
+
+/// The last lines of a sidecar, from the log that was kept of it.
+pub(crate) fn tail(shard_dir: &Utf8Path, service: &str) -> Option<String> {
+    const LINES: usize = 10;
+    // It is a name that a log says, so it must not lead elsewhere.
+    let is_name = !service.contains('/');
+    let log = is_name.then(|| fs::read_to_string(log_file(shard_dir, service)).ok())??;
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    (!last.is_empty()).then(|| format!("    {}", last.join("\n    ")))
+}
+
+fn last_of(log: &str) -> Option<String> {
+    let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(last.trim().chars().take(300).collect())
 }
 
 impl Sidecar {

@@ -7,4 +7,6 @@ mod engine;
 pub(crate) mod fleet;
 pub(crate) mod project;
 pub(crate) mod rewrite;
+mod usage;
+mod v1;
 mod watch;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::engine::{EngineError, QUICK, docker};
+use super::engine::{Compose, EngineError, QUICK, docker, spawn};
 use super::rewrite::{Mount, Resolved, words};
+use super::usage::Gauge;
+use super::v1;
 use super::watch::Watch;
+use crate::model::fleet_use::FleetUse;
+use crate::planner::fleet_count::Machine;
+use crate::runner::machine;
 use crate::runner::mask::Mask;
 use crate::runner::token::RunToken;
 use crate::runner::wait::Target;
@@ -25,6 +31,10 @@ pub(super) const SHARD_LABEL: &str = "parallel-pytest.shard";
 /// Networks that a daemon has room for unless its settings say otherwise: 15 of 172.17.0.0/12 and 16
 /// of 192.168.0.0/16 (`defaultAddressPools` in the engine's `libnetwork/ipamutils`).
 const DEFAULT_NETWORKS: usize = 31;
+
+/// What to do where there are too few.
+pub(super) const MORE_NETWORKS: &str = "remove some (`docker network prune`), set `default-address-pools` in its daemon.json, \
+     or use --max-parallel";
 
 /// Of a build, and of a pull.
 const SLOW: Duration = Duration::from_hours(1);
@@ -62,6 +72,8 @@ pub(crate) struct Places {
     /// Holds this static program.
     pub(crate) bin_dir: Utf8PathBuf,
     pub(crate) plan_file: Utf8PathBuf,
+    /// The plan's queue, if the shards take from it.
+    pub(crate) queue_dir: Option<Utf8PathBuf>,
     /// In a container that has the daemon's socket, our paths are not the host's.
     pub(crate) on_host: Arc<dyn Fn(&Utf8Path) -> Utf8PathBuf + Send + Sync>,
 }
@@ -74,9 +86,13 @@ pub(crate) enum ProjectError {
     Usage(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The daemon has no room for the fleets.
+    #[error("{0}")]
+    Full(String),
 }
 
 pub(crate) struct Project {
+    pub(super) compose: Compose,
     pub(super) options: ComposeOptions,
     pub(super) places: Places,
     pub(super) resolved: Resolved,
@@ -87,9 +103,15 @@ pub(crate) struct Project {
     image_entrypoint: Vec<String>,
     pub(super) run: RunToken,
     watch: Option<Watch>,
+    gauge: Option<Gauge>,
 }
 
 impl Project {
+    /// The fleets take what they run from this queue.
+    pub(crate) fn take_from(&mut self, queue_dir: &Utf8Path) {
+        self.places.queue_dir = Some(queue_dir.to_owned());
+    }
+
     /// Reads and checks the compose file. Starts nothing.
     ///
     /// # Errors
@@ -99,14 +121,23 @@ impl Project {
         places: Places,
         run: RunToken,
     ) -> Result<Self, ProjectError> {
-        let mut arguments = compose(&options.files);
-        arguments.extend(["config", "--format", "json"].map(str::to_owned));
-        let resolved = match Resolved::read(&docker(&arguments, QUICK).await?, &options.service) {
+        let user = Users {
+            files: &options.files,
+            root: &places.root,
+        };
+        let mut compose = Compose::V2;
+        let mut text = user.config(compose, &[]).await;
+        if text.is_err() {
+            compose = Compose::find().await;
+            if compose == Compose::V1 {
+                text = user.config(compose, &[]).await;
+            }
+        }
+        let resolved = match Resolved::read(&text?, &options.service) {
             Ok(resolved) => resolved,
             // Naming a service turns its profile on.
             Err(refused) => {
-                arguments.push(options.service.clone());
-                let text = docker(&arguments, QUICK).await;
+                let text = user.config(compose, from_ref(&options.service)).await;
                 let text = text.map_err(|_| ProjectError::Usage(refused))?;
                 Resolved::read(&text, &options.service).map_err(ProjectError::Usage)?
             }
@@ -118,6 +149,7 @@ impl Project {
             ))
         })?;
         Ok(Self {
+            compose,
             options,
             places,
             resolved,
@@ -126,6 +158,7 @@ impl Project {
             image_entrypoint: Vec::new(),
             run,
             watch: None,
+            gauge: None,
         })
     }
 
@@ -161,8 +194,37 @@ impl Project {
             self.image_entrypoint = words(&image["Config"]["Entrypoint"]).unwrap_or_default();
         }
         self.check_networks(fleets).await?;
-        self.watch = Some(Watch::start(&format!("{RUN_LABEL}={}", self.run))?);
+        let watch = Watch::start(&format!("{RUN_LABEL}={}", self.run))?;
+        let app = self.options.service.clone();
+        self.gauge = Some(Gauge::start(
+            watch.lives(),
+            app,
+            machine::processors().into(),
+        ));
+        self.watch = Some(watch);
         Ok(())
+    }
+
+    /// What the machine has for fleets of this project.
+    pub(crate) async fn machine(&self) -> Machine {
+        let networks = self.networks().await.ok().and_then(|networks| {
+            let free = networks.room.saturating_sub(networks.used);
+            free.checked_div(networks.each)
+        });
+        Machine {
+            processors: machine::processors(),
+            memory: machine::free_memory(),
+            networks,
+        }
+    }
+
+    /// What one fleet was seen to use; `None` if they were too short to see it.
+    pub(crate) fn seen(&self) -> Option<FleetUse> {
+        self.gauge.as_ref()?.of_one()
+    }
+
+    pub(super) fn memory_of(&self, fleet: &str) -> Option<u64> {
+        self.gauge.as_ref()?.memory(fleet)
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
@@ -225,26 +287,33 @@ impl Project {
         if services.is_empty() {
             return Ok(());
         }
-        let mut arguments = compose(&self.options.files);
-        arguments.push(what.to_owned());
-        arguments.extend(services.iter().cloned());
+        let user = Users {
+            files: &self.options.files,
+            root: &self.places.root,
+        };
+        let (program, first) = self.compose.words();
         let failed = |why: &str| {
             let named = services.iter();
             let named = named.map(|name| format!("{name} ({})", self.resolved.image(name)));
             let services = named.collect::<Vec<_>>().join(", ");
             ProjectError::Engine(EngineError::new(
-                format!("docker compose {what}"),
+                [&[program], first, &[what]].concat().join(" "),
                 format!("{why} for {services}"),
             ))
         };
-        let mut command = Command::new("docker");
+        let mut command = Command::new(program);
         command
-            .args(&arguments)
+            .args(first)
+            .args(user.arguments(self.compose))
+            .arg(what)
+            .args(services)
             .stdin(Stdio::null())
-            .stdout(std::io::stderr())
-            .process_group(0)
-            .kill_on_drop(true);
-        match tokio::time::timeout(SLOW, command.status()).await {
+            .stdout(std::io::stderr());
+        let status = async {
+            let (mut child, _family) = spawn(&mut command)?;
+            child.wait().await
+        };
+        match tokio::time::timeout(SLOW, status).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(_)) => Err(failed("failed")),
             Ok(Err(error)) => Err(failed(&error.to_string())),
@@ -254,37 +323,80 @@ impl Project {
 
     /// Each fleet needs its networks; a daemon runs out of addresses after a few dozen.
     async fn check_networks(&self, fleets: usize) -> Result<(), ProjectError> {
-        let each = self.resolved.own_names("networks", "").len();
+        let Networks { each, used, room } = self.networks().await?;
+        if used + each * fleets <= room {
+            return Ok(());
+        }
+        Err(ProjectError::Full(format!(
+            "{fleets} fleets need {} networks, but {used} of the {room} that the docker daemon has addresses for are in use: \
+             {MORE_NETWORKS}",
+            each * fleets
+        )))
+    }
+
+    async fn networks(&self) -> Result<Networks, EngineError> {
         let used = docker(
             &["network", "ls", "--quiet", "--filter", "driver=bridge"],
             QUICK,
         )
         .await?;
-        let used = used.lines().count();
         let pools = docker(
             &["info", "--format", "{{json .DefaultAddressPools}}"],
             QUICK,
         )
         .await?;
-        let room = networks_of(&pools).unwrap_or(DEFAULT_NETWORKS);
-        if used + each * fleets <= room {
-            return Ok(());
-        }
-        Err(ProjectError::Usage(format!(
-            "{fleets} fleets need {} networks, but {used} of the {room} that the docker daemon has addresses for are in use: \
-             remove some (`docker network prune`), set `default-address-pools` in its daemon.json, or use --max-parallel",
-            each * fleets
-        )))
+        Ok(Networks {
+            each: self.resolved.own_names("networks", "").len(),
+            used: used.lines().count(),
+            room: networks_of(&pools).unwrap_or(DEFAULT_NETWORKS),
+        })
     }
 }
 
-/// `docker compose` with the user's files.
-pub(super) fn compose(files: &[Utf8PathBuf]) -> Vec<String> {
-    let mut arguments = vec!["compose".to_owned()];
-    for file in files {
-        arguments.extend(["--file".to_owned(), file.to_string()]);
+struct Networks {
+    /// Of one fleet.
+    each: usize,
+    used: usize,
+    /// Used ones included.
+    room: usize,
+}
+
+/// The user's own compose files.
+struct Users<'a> {
+    /// Empty: those compose finds.
+    files: &'a [Utf8PathBuf],
+    root: &'a Utf8Path,
+}
+
+impl Users<'_> {
+    fn arguments(&self, compose: Compose) -> Vec<String> {
+        let mut arguments = Vec::new();
+        for file in self.files {
+            arguments.extend(["--file".to_owned(), file.to_string()]);
+        }
+        if compose == Compose::V1 {
+            // Its images have the project's name, which it does not tell.
+            arguments.extend(["--project-name".to_owned(), v1::project_of(self.root)]);
+        }
+        arguments
     }
-    arguments
+
+    /// What compose makes of them, as JSON. Its services are those that `more` names, or all.
+    async fn config(&self, compose: Compose, more: &[String]) -> Result<String, ProjectError> {
+        let mut arguments = self.arguments(compose);
+        arguments.push("config".to_owned());
+        match compose {
+            Compose::V2 => {
+                arguments.extend(["--format", "json"].map(str::to_owned));
+                arguments.extend_from_slice(more);
+                Ok(compose.call(&arguments, QUICK).await?)
+            }
+            Compose::V1 => {
+                let printed = compose.call(&arguments, QUICK).await?;
+                v1::as_v2(&printed, &v1::project_of(self.root)).map_err(ProjectError::Usage)
+            }
+        }
+    }
 }
 
 async fn remove_labelled(label: &str) -> Result<(), EngineError> {

@@ -265,6 +265,8 @@ impl Resolved {
                 }
                 // Signals and orphans: PID 1 shall know how to treat them.
                 service.insert("init".to_owned(), true.into());
+                // We read all it writes; the daemon need not keep it a second time.
+                service.insert("logging".to_owned(), json!({"driver": "none"}));
                 mount(&mut service, &parts.mounts, &on_host);
                 if let Some(user) = &parts.user {
                     service.insert("user".to_owned(), doubled(user).into());

@@ -14,6 +14,7 @@ use super::engine::EngineError;
 /// What is known of one container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Life {
+    pub(super) has_started: bool,
     /// Its last health; `None` before the first.
     pub(super) healthy: Option<bool>,
     /// Set once it has ended.
@@ -33,6 +34,20 @@ impl Lives {
         self.by_name.get(container).copied().unwrap_or_default()
     }
 
+    /// The names of those that have started and not ended.
+    pub(super) fn running(&self) -> Vec<String> {
+        let living = self
+            .by_name
+            .iter()
+            .filter(|(_, life)| life.has_started && life.exit_status.is_none());
+        living.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether anything was ever heard of this container.
+    pub(super) fn knows(&self, container: &str) -> bool {
+        self.by_name.contains_key(container)
+    }
+
     fn take(&mut self, event: Event) {
         let life = self.by_name.entry(event.actor.attributes.name).or_default();
         match event.action.as_str() {
@@ -41,7 +56,10 @@ impl Lives {
                 life.exit_status = Some(status.unwrap_or(-1));
             }
             "oom" => life.out_of_memory = true,
-            "start" | "restart" => life.exit_status = None,
+            "start" | "restart" => {
+                life.has_started = true;
+                life.exit_status = None;
+            }
             "health_status: healthy" => life.healthy = Some(true),
             "health_status: unhealthy" => life.healthy = Some(false),
             _ => {}
@@ -138,6 +156,7 @@ mod tests {
         };
         assert_eq!(tell("health_status: unhealthy", "").healthy, Some(false));
         assert_eq!(tell("health_status: healthy", "").healthy, Some(true));
+        assert!(tell("start", "").has_started);
         assert_eq!(tell("die", "137").exit_status, Some(137));
         assert!(tell("oom", "").out_of_memory);
         assert_eq!(tell("start", "").exit_status, None);
