@@ -154,6 +154,25 @@ def test_a_user_that_is_not_root(project, way):
     assert (project.folder / "report/coverage.xml").exists()
 
 
+def test_fleets_take_from_one_queue_and_finish_what_another_had_begun(project):
+    """As users of different containers who are not root; one of them dies in the middle."""
+    dies = """
+        import os
+
+        def test_it():
+            try:
+                os.mkdir("/parallel-pytest/queue/died")
+            except FileExistsError:
+                return
+            os._exit(9)
+    """
+    others = {f"test_{number}": QUICK for number in range(6)}
+    project.compose({"user": "12345:12345"}).write(test_dies=dies, **others)
+    assert project.local(flags=("--dynamic",)) == fleets.GREEN, project.output
+    assert sorted(project.outcomes.values()) == ["flaky"] + ["passed"] * 6
+    project.line_with("ran again in")
+
+
 def test_an_image_without_a_shell(project):
     """With an entrypoint that is an interpreter; its sidecar is waited for all the same."""
     talks = "import socket\n\ndef test_it_accepts():\n    socket.create_connection(('redis', 6379), 5)\n"
