@@ -263,6 +263,8 @@ def test_compose_v1_where_there_is_no_other(v1):
     app = {"build": ".", "environment": environment, "volumes": ["data:/data"], "ports": ["127.0.0.1:26379:80"]}
     v1.compose(app, redis={"image": REDIS}, top={"volumes": {"data": {}}}).write(test_a=test, test_b=test)
     v1.write(Dockerfile=f"FROM {APP}\nLABEL {fleets.LABEL}={v1.name}\n")
+    # The old builder reads the whole folder.
+    (v1.folder / ".dockerignore").write_text("*\n")
     # Its image has the name that compose v1 gives it.
     text = (v1.folder / "docker-compose.yml").read_text()
     (v1.folder / "docker-compose.yml").write_text(text.replace(f'"image": "parallel-pytest-test/built-{v1.name}",', ""))
