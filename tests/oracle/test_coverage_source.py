@@ -110,6 +110,8 @@ def sources_of(requirement):
             with tarfile.open(archive) as tar:
                 tar.extractall(Path(download) / "unpacked", filter="data")
             [unpacked] = (Path(download) / "unpacked").iterdir()
+            for settings in ("pyproject.toml", "setup.cfg", "tox.ini", ".coveragerc"):
+                (unpacked / settings).unlink(missing_ok=True)
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(unpacked, folder)
     return folder
