@@ -558,7 +558,9 @@ def validate(world, request):
     # GitHub recommends this type, its description names the plain one.
     headers = {key: value.replace("application/vnd.github+json", "application/json") for key, value in headers.items()}
     content = request.content or None
-    forwarded = urllib.request.Request(world.proxy + request.target, data=content, headers=headers, method=request.method)
+    # A name of a branch has slashes, and Prism knows no parameter of several segments.
+    target = re.sub(r"(/git/refs?/)([^?]+)", lambda match: match[1] + quote(unquote(match[2]), safe=""), request.target)
+    forwarded = urllib.request.Request(world.proxy + target, data=content, headers=headers, method=request.method)
     try:
         with NO_REDIRECT.open(forwarded, timeout=30) as answer:
             status, said, text = answer.status, answer.headers, answer.read()

@@ -163,3 +163,24 @@ def test_badges_go_to_a_branch_and_the_comment_speaks_as_it_is_told(suite, valid
     assert comment["body"].startswith("<!-- parallel-pytest:pytest -->\nWe have 3 tests\n\n## ")
     assert not [line for line in stub.lines("requests.jsonl")[before:] if "/git/trees" in line["path"]], "not of a pull request"
     assert stub.lines("violations.jsonl") == []
+
+
+@pytest.mark.skipif(not BINARY, reason="PARALLEL_PYTEST_BINARY is not set: run tests/run stub")
+def test_flaky_tests_are_run_again_kept_and_muted(suite):
+    (suite / "test_b.py").write_text("seen = []\n\ndef test_b():\n    seen.append(1)\n    assert len(seen) == 2\n")
+    (suite / "test_a.py").write_text(TESTS.format(high=9))
+    entry = '[[test]]\nid = "test_a.py::test_high"\nreason = "slow network"\nowner = "@shop"\nexpires = {}\n'
+    (suite / "quarantine.toml").write_text(entry.format("2999-12-31"))
+    (suite / "pyproject.toml").write_text('[tool.parallel-pytest]\nquarantine = "quarantine.toml"\n')
+    local = ["local", "--shards", "2", "--retries", "1", "--", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    done = call(suite, *local)
+    result = json.loads((suite / "report/result.json").read_text())
+    assert done.exit == 0, done.said
+    assert result["quarantined"] == ["test_a.py::test_high"] and result["totals"]["flaky"] == 1
+    assert "test_b.py::test_b" in call(suite, "flaky").said
+    (suite / "quarantine.toml").write_text(entry.format("2026-01-01"))
+    done = call(suite, *local)
+    assert done.exit == 1 and "the quarantine of test_a.py::test_high ended on 2026-01-01" in done.said
+    (suite / "quarantine.toml").write_text("[[test]]\nid = 3\n")
+    done = call(suite, *local)
+    assert done.exit == 2 and "quarantine.toml: line " in done.said
