@@ -20,7 +20,7 @@ use crate::pytest::log::{Broken, ShardLog};
 pub(crate) struct Settled {
     pub(crate) results: Vec<ShardResult>,
     pub(crate) warnings: Vec<String>,
-    /// Units that no shard ever ran, by name.
+    /// Units that no shard ran to their end and whose tests are not named as lost, by name.
     pub(crate) left: Vec<String>,
 }
 
@@ -42,8 +42,9 @@ pub(crate) fn settle(plan: &Plan, mut results: Vec<ShardResult>) -> Settled {
         };
     };
     let winners = winners(&results);
-    let left = (0..queue.units.len()).filter(|unit| !winners.contains_key(unit));
-    let left = left.map(|unit| queue.units[unit].clone()).collect();
+    let mut left: BTreeSet<usize> = (0..queue.units.len()).collect();
+    left.retain(|unit| !winners.contains_key(unit));
+    let mut has_broken = BTreeSet::new();
     let mut seen_before: Vec<Before> = Vec::new();
     for result in &mut results {
         let (shard, Some(log)) = (result.shard, &mut result.log) else {
@@ -58,7 +59,14 @@ pub(crate) fn settle(plan: &Plan, mut results: Vec<ShardResult>) -> Settled {
                         broken,
                     });
                 }
-                _ => log.take_back(broken),
+                _ => {
+                    has_broken.insert(shard);
+                    // What it had not even collected has no test to name.
+                    if broken.unfinished.is_empty() && broken.not_run.is_empty() {
+                        left.insert(broken.unit);
+                    }
+                    log.take_back(broken);
+                }
             }
         }
     }
@@ -68,7 +76,7 @@ pub(crate) fn settle(plan: &Plan, mut results: Vec<ShardResult>) -> Settled {
     }
     let whole: BTreeSet<Shard> = results
         .iter()
-        .filter(|it| is_whole(it))
+        .filter(|it| is_whole(it) && !has_broken.contains(&it.shard))
         .map(|it| it.shard)
         .collect();
     for result in results.iter_mut().filter(|it| whole.contains(&it.shard)) {
@@ -77,7 +85,10 @@ pub(crate) fn settle(plan: &Plan, mut results: Vec<ShardResult>) -> Settled {
     Settled {
         results,
         warnings,
-        left,
+        left: left
+            .into_iter()
+            .filter_map(|unit| queue.units.get(unit).cloned())
+            .collect(),
     }
 }
 
@@ -256,7 +267,7 @@ mod tests {
     const START: &str =
         r#"{"e":"session","version":1,"shard":"S","digest":"D","at":1,"dynamic":true}"#;
 
-    /// Words are units: `a` ran to its end, `a*` was running, `a!` failed before, `a?` had not begun;
+    /// Words are units: `a` ran to its end, `a*` was running, `a!` failed before, `a?` had not begun, `a#` was not even collected;
     /// `END` ends the session, `START` begins another.
     fn log(digest: &str, shard: &str, words: &str) -> ShardLog {
         let start = START.replace('D', digest).replace('S', shard);
@@ -407,9 +418,11 @@ mod tests {
 
     #[test]
     fn a_unit_that_was_broken_off_and_not_run_again_is_red() {
-        for how in ["a*", "a?", "a!"] {
-            let run = run(how, "b END");
-            assert!(run.verdict.has_loss(), "{how}");
+        for how in ["a*", "a?", "a!", "a#", "a# START END"] {
+            for other in ["b END", "b a#"] {
+                let run = run(how, other);
+                assert!(run.verdict.has_loss(), "{how}, {other}");
+            }
         }
     }
 }

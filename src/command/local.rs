@@ -95,15 +95,19 @@ impl LocalArgs {
         if !wanted || total == 1 {
             return Dealing::Planned;
         }
-        if selection::distributes(arguments) {
-            if self.dynamic {
-                console::warn(
-                    "--dynamic is left out: pytest-xdist distributes the tests inside the shards, so each runs what is planned",
-                );
-            }
-            return Dealing::Planned;
+        let reason = if selection::distributes(arguments) {
+            "pytest-xdist distributes the tests inside the shards"
+        } else if self.shard_args.retries.retries > 0 {
+            "a retry comes after all tests of its shard, and a unit would have ended before"
+        } else {
+            return Dealing::Dynamic;
+        };
+        if self.dynamic {
+            console::warn(format!(
+                "--dynamic is left out: {reason}, so each shard runs what is planned"
+            ));
         }
-        Dealing::Dynamic
+        Dealing::Planned
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use fs_err as fs;
+use rayon::prelude::*;
 
 use super::console;
 use super::coverage_files;
@@ -79,13 +80,10 @@ fn is_no_report(path: &Utf8Path) -> bool {
 }
 
 fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
-    let mut reads = Vec::new();
-    let mut whole = true;
-    for path in files {
-        let read = read::read(fs::File::open(path)?);
-        whole &= read.end == read::ReadEnd::Complete;
-        reads.push((path.to_string(), read));
-    }
+    let read = |path: &Utf8PathBuf| Ok((path.to_string(), read::read(fs::File::open(path)?)));
+    let reads: Vec<_> = files.par_iter().map(read).collect::<Result<_>>()?;
+    let is_whole = |(_, read): &(String, read::JunitRead)| read.end == read::ReadEnd::Complete;
+    let whole = reads.iter().all(is_whole);
     let report = unite::unite(reads);
     for warning in &report.warnings {
         console::warn(warning);

@@ -389,10 +389,14 @@ pub(crate) fn write_junit(
 /// blame, and none was lost.
 pub(crate) fn exit_of(ended: &[Ended], conclusion: &Conclusion) -> Exit {
     let is_outside = |ended: &Ended| matches!(ended, Ended::EnvironmentFailed(_));
-    if ended.iter().all(is_outside) && conclusion.report.totals().finished() == 0 {
+    let exit = conclusion.exit();
+    let nothing_ran = ended.iter().all(is_outside) && conclusion.report.totals().finished() == 0;
+    // A shard whose tests all passed, but whose files are incomplete, proves too little.
+    let is_unproven = exit == Exit::Green && ended.iter().any(is_outside);
+    if nothing_ran || is_unproven {
         Exit::World
     } else {
-        conclusion.exit()
+        exit
     }
 }
 

@@ -210,6 +210,7 @@ impl<R: Read> ReportReader<'_, R> {
                 .filter(|name| !name.is_empty())
                 .map(ToOwned::to_owned);
         }
+        let around = self.environment.clone();
         if let Some(host) = suite.attribute("hostname") {
             self.environment = (!host.is_empty()).then(|| host.into());
         }
@@ -236,6 +237,7 @@ impl<R: Read> ReportReader<'_, R> {
         if !nested {
             self.check(suite, &tally);
         }
+        self.environment = around;
         outer.add(&tally);
         Ok(())
     }
@@ -506,6 +508,21 @@ mod tests {
         } = read(report.as_bytes());
         assert_eq!(cases.len(), 2);
         insta::assert_snapshot!(warnings.join("\n"), @"the test `n` is there in several files: they are counted as different tests");
+    }
+
+    #[test]
+    fn tests_of_one_name_on_two_hosts_are_two_and_a_host_is_that_of_its_suite() {
+        let suite = |host: &str| format!("<testsuite {host}><testcase name='n'/></testsuite>");
+        let [one, two, none] = ["hostname='a'", "hostname='b'", ""].map(suite);
+        let ids = |report: String| {
+            let cases = read(format!("<testsuites>{report}</testsuites>").as_bytes()).cases;
+            cases
+                .into_iter()
+                .map(|case| case.id.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(format!("{one}{two}{one}")), ["n [a]", "n [b]"]);
+        assert_eq!(ids(format!("{one}{none}")), ["n"]);
     }
 
     #[test]

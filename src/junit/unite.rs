@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::collect::shortened;
 use super::fold::absorb;
 use super::read::{JunitRead, ReadEnd};
@@ -16,7 +18,7 @@ const MAX_EXAMPLES: usize = 5;
 /// A test of several files is one case: the worst outcome wins, both count as attempts, and what
 /// they said is kept. The report has no shards, as `JUnit` does not tell how many there should be.
 pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
-    let mut cases: BTreeMap<NodeId, (TestCase, Vec<usize>)> = BTreeMap::new();
+    let mut cases: Vec<(TestCase, usize)> = Vec::new();
     let mut suites = Vec::new();
     let mut warnings = Vec::new();
     let mut names = Vec::new();
@@ -37,20 +39,26 @@ pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
         );
         suites.extend(suite);
         names.push(name);
-        for case in read_cases {
-            match cases.get_mut(&case.id) {
-                None => {
-                    cases.insert(case.id.clone(), (case, vec![index]));
-                }
-                Some((known, files)) => {
-                    files.push(index);
-                    known.attempts = known.attempts.saturating_add(case.attempts);
-                    absorb(known, case);
-                }
-            }
-        }
+        cases.extend(read_cases.into_iter().map(|case| (case, index)));
     }
-    warnings.extend(repetitions(&cases, &names));
+    // In place: there may be a million.
+    cases.par_sort_unstable_by(|(one, first), (two, second)| {
+        one.id.cmp(&two.id).then(first.cmp(second))
+    });
+    let mut repeated: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
+    cases.dedup_by(|(case, index), (known, first)| {
+        let same = case.id == known.id;
+        if same {
+            let files = repeated.entry(known.id.clone());
+            files.or_insert_with(|| vec![*first]).push(*index);
+            known.attempts = known.attempts.saturating_add(case.attempts);
+            let empty = TestCase::new(NodeId::new(String::new()));
+            absorb(known, std::mem::replace(case, empty));
+        }
+        same
+    });
+    let cases: Vec<TestCase> = cases.into_iter().map(|(case, _)| case).collect();
+    warnings.extend(repetitions(&repeated, &cases, &names));
     suites.sort();
     suites.dedup();
     let suite = match suites.as_slice() {
@@ -59,27 +67,33 @@ pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
     };
     Report {
         suite,
-        cases: cases.into_values().map(|(case, _)| case).collect(),
+        cases,
         shards: Vec::new(),
         warnings,
     }
 }
 
-fn repetitions(cases: &BTreeMap<NodeId, (TestCase, Vec<usize>)>, names: &[String]) -> Vec<String> {
-    let repeated = || cases.iter().filter(|(_, (_, files))| files.len() > 1);
-    let mut warnings: Vec<String> = repeated()
+/// `cases` are in the order of their ids.
+fn repetitions(
+    repeated: &BTreeMap<NodeId, Vec<usize>>,
+    cases: &[TestCase],
+    names: &[String],
+) -> Vec<String> {
+    let mut warnings: Vec<String> = repeated
+        .iter()
         .take(MAX_EXAMPLES)
-        .map(|(id, (case, files))| {
+        .filter_map(|(id, files)| {
+            let found = cases.binary_search_by(|case| case.id.cmp(id)).ok()?;
             let id = shortened(id.as_str());
             let files: Vec<&str> = files.iter().map(|index| names[*index].as_str()).collect();
-            format!(
+            Some(format!(
                 "`{id}` is in {}: the worst outcome counts, {}",
                 files.join(" and in "),
-                case.outcome.name()
-            )
+                cases[found].outcome.name()
+            ))
         })
         .collect();
-    let more = repeated().count().saturating_sub(MAX_EXAMPLES);
+    let more = repeated.len().saturating_sub(MAX_EXAMPLES);
     if more > 0 {
         warnings.push(format!("and {more} more tests are in several reports"));
     }

@@ -7,6 +7,13 @@ use std::fmt::Write as _;
 /// changes the direction of writing or is none at all in XML 1.0
 /// (<https://www.w3.org/TR/xml/#charsets>).
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    // Most text is plain, and there is much of it.
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t' | b'\r'))
+    {
+        return Cow::Borrowed(text);
+    }
     let Some(first) = text.find(is_hidden) else {
         return Cow::Borrowed(text);
     };

@@ -263,6 +263,9 @@ fn element(start: &BytesStart<'_>) -> Result<Element, String> {
 
 /// References resolved, other white space as blanks (<https://www.w3.org/TR/xml/#AVNormalize>).
 fn attribute_value(raw: &str) -> String {
+    if !raw.contains(['&', '\n', '\r', '\t']) {
+        return visible(raw).into_owned();
+    }
     let blanks = raw.replace("\r\n", " ").replace(['\n', '\r', '\t'], " ");
     let mut value = String::with_capacity(blanks.len());
     let mut rest = blanks.as_str();

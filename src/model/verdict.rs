@@ -45,7 +45,7 @@ pub(crate) enum Reason {
         unfinished: Vec<NodeId>,
         not_run: Vec<NodeId>,
     },
-    /// Parts of the suite that no shard took from the queue.
+    /// Parts of the suite that no shard ran to their end, and of which no test can be named.
     UnitsLeft {
         units: Vec<String>,
     },

@@ -218,14 +218,15 @@ fn lost(shard: Shard, unfinished: &[NodeId], not_run: &[NodeId]) -> Explanation 
 
 fn left(units: &[String]) -> Explanation {
     let some = words::count(units.len(), "part");
-    let brief = Sentence::words(format!("{some} of the suite never ran"));
-    let what = Sentence::words("no shard came to run ").names(units, NAMES);
-    let advice =
-        Sentence::words("shards died, or ended early, before they could take it: look for ")
-            .name("-x")
-            .and(", ")
-            .name("--maxfail")
-            .and(" or a time limit, and into the logs of the shards");
+    let brief = Sentence::words(format!("{some} of the suite did not run"));
+    let what = Sentence::words("no shard ran ")
+        .names(units, NAMES)
+        .and(" to the end");
+    let advice = Sentence::words("shards died or ended early: look for ")
+        .name("-x")
+        .and(", ")
+        .name("--maxfail")
+        .and(" or a time limit, and into the logs of the shards");
     Explanation::new(brief, what, advice)
 }
 
@@ -423,7 +424,7 @@ mod tests {
         shard 3/6 crashed; see the end of the log of the shard, and look at the memory of its job
         shard 3/6 lost 5 tests: `a.py::x` started and never finished; `b`, `c`, `d` and 1 more never started; something ended pytest early: look for `-x`, `--maxfail`, `os._exit` or a time limit in the log of the shard
         shard 3/6 lost 1 test: `b` never started; something ended pytest early: look for `-x`, `--maxfail`, `os._exit` or a time limit in the log of the shard
-        no shard came to run `a.py`; shards died, or ended early, before they could take it: look for `-x`, `--maxfail` or a time limit, and into the logs of the shards
+        no shard ran `a.py` to the end; shards died or ended early: look for `-x`, `--maxfail` or a time limit, and into the logs of the shards
         `a.py::x` ran more than once, in shards 3/6 and 3/6; look for a plugin that adds tests late, or for parameters without ids of their own
         shard 3/6 could not collect `a.py`: `ImportError: no x`; none of its tests ran: mend the import or the syntax there
         pytest broke in shard 3/6, outside of any test: `KeyError: 1`; a plugin or a conftest raised: see the log of the shard

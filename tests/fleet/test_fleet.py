@@ -154,6 +154,25 @@ def test_a_user_that_is_not_root(project, way):
     assert (project.folder / "report/coverage.xml").exists()
 
 
+def test_fleets_take_from_one_queue_and_finish_what_another_had_begun(project):
+    """As users of different containers who are not root; one of them dies in the middle."""
+    dies = """
+        import os
+
+        def test_it():
+            try:
+                os.mkdir("/parallel-pytest/queue/died")
+            except FileExistsError:
+                return
+            os._exit(9)
+    """
+    others = {f"test_{number}": QUICK for number in range(6)}
+    project.compose({"user": "12345:12345"}).write(test_dies=dies, **others)
+    assert project.local(flags=("--dynamic",)) == fleets.GREEN, project.output
+    assert sorted(project.outcomes.values()) == ["flaky"] + ["passed"] * 6
+    project.line_with("ran again in")
+
+
 def test_an_image_without_a_shell(project):
     """With an entrypoint that is an interpreter; its sidecar is waited for all the same."""
     talks = "import socket\n\ndef test_it_accepts():\n    socket.create_connection(('redis', 6379), 5)\n"
@@ -244,6 +263,8 @@ def test_compose_v1_where_there_is_no_other(v1):
     app = {"build": ".", "environment": environment, "volumes": ["data:/data"], "ports": ["127.0.0.1:26379:80"]}
     v1.compose(app, redis={"image": REDIS}, top={"volumes": {"data": {}}}).write(test_a=test, test_b=test)
     v1.write(Dockerfile=f"FROM {APP}\nLABEL {fleets.LABEL}={v1.name}\n")
+    # The old builder reads the whole folder.
+    (v1.folder / ".dockerignore").write_text("*\n")
     # Its image has the name that compose v1 gives it.
     text = (v1.folder / "docker-compose.yml").read_text()
     (v1.folder / "docker-compose.yml").write_text(text.replace(f'"image": "parallel-pytest-test/built-{v1.name}",', ""))

@@ -10,9 +10,12 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,10 @@ LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 ALL = bool(os.environ.get("PARALLEL_PYTEST_ALL_SOURCES"))
 SHARE = 1 if ALL else 8
 PROGRAMS = 20_000 if ALL else 400
+PACKAGES = ["click==8.3.0", "jinja2==3.1.6"]
+if ALL:
+    PACKAGES += ["werkzeug==3.1.3", "django==5.2.8", "sympy==1.14.0"]
+CACHE = Path(os.environ.get("PARALLEL_PYTEST_CACHE", Path.home() / ".cache/parallel-pytest-tests"))
 
 # Known to differ, and why; a test fails if one of them does not any more.
 KNOWN = {}
@@ -90,6 +97,33 @@ def test_the_standard_library(tmp_path):
     wrong, count = compare(LIBRARY, sources, tmp_path)
     assert count["statements"] > 20_000
     assert sorted(wrong) == sorted(KNOWN.keys() & set(sources))
+
+
+def sources_of(requirement):
+    """The folder of a source distribution from PyPI."""
+    folder = CACHE / "sources" / requirement
+    if not folder.exists():
+        with tempfile.TemporaryDirectory() as download:
+            options = ["--no-deps", "--no-binary=:all:", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([sys.executable, "-m", "pip", "download", *options, "-d", download, requirement], check=True)
+            [archive] = Path(download).iterdir()
+            with tarfile.open(archive) as tar:
+                tar.extractall(Path(download) / "unpacked", filter="data")
+            [unpacked] = (Path(download) / "unpacked").iterdir()
+            for settings in ("pyproject.toml", "setup.cfg", "tox.ini", ".coveragerc"):
+                (unpacked / settings).unlink(missing_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(unpacked, folder)
+    return folder
+
+
+@pytest.mark.parametrize("requirement", PACKAGES)
+def test_packages(tmp_path, requirement):
+    folder = sources_of(requirement)
+    sources = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.py"))
+    wrong, count = compare(folder, sources, tmp_path)
+    assert count["statements"] > 1000
+    assert not wrong
 
 
 def test_random_programs(tmp_path):

@@ -329,7 +329,8 @@ impl Fleet {
         words.extend(["--name".to_owned(), container]);
         for (name, value) in &command.env {
             if let Some(value) = value {
-                words.extend(["--env".to_owned(), format!("{name}={value}")]);
+                // v1 knows only the short form.
+                words.extend(["-e".to_owned(), format!("{name}={value}")]);
             }
         }
         let (service, targets) = (self.project.options.service.clone(), self.targets());

@@ -14,6 +14,7 @@ use crate::model::fleet_use::{FLEET_USE_VERSION, FleetUse};
 /// A short suite is measured at least once; of a long one each measurement is a smaller part.
 const FIRST: Duration = Duration::from_secs(2);
 const MOST: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// How much of all processors in use means that the fleets kept each other waiting.
 const FULL: f64 = 0.85;
@@ -41,22 +42,27 @@ impl Gauge {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let shared = Arc::clone(&seen);
         let reader = tokio::spawn(async move {
-            let mut pause = FIRST;
+            let (mut pause, mut measured) = (FIRST, 0);
             loop {
                 tokio::time::sleep(pause).await;
                 let running = lives.borrow().running();
                 if running.is_empty() {
+                    pause = AGAIN;
                     continue;
                 }
-                pause = pause.mul_f64(1.5).min(MOST);
                 let format = "{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}";
                 let mut arguments = vec!["stats", "--no-stream", "--format", format];
                 arguments.extend(running.iter().map(String::as_str));
-                // A container that has just ended spoils a sample; there will be another.
-                if let Ok(told) = docker(&arguments, QUICK).await {
-                    let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.take(&told, &app, processors);
-                }
+                pause = match docker(&arguments, QUICK).await {
+                    Ok(told) => {
+                        let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                        seen.take(&told, &app, processors);
+                        measured += 1;
+                        FIRST.mul_f64(1.5_f64.powi(measured)).min(MOST)
+                    }
+                    // A container that ended meanwhile spoils it.
+                    Err(_) => AGAIN,
+                };
             }
         });
         Self { seen, reader }
