@@ -331,3 +331,10 @@ def test_output_that_is_no_text_and_has_no_end(project):
     project.write(test_a=noise, test_b=QUICK)
     assert project.local("pytest", "-s") == GREEN, project.output
     assert set(project.outcomes) == {"test_a.py::test_noise", "test_b.py::test_quick"}
+
+
+def test_a_file_whose_import_ends_the_process_is_named(project):
+    project.write(test_ends="import os\n\nos._exit(0)\n\n\ndef test_it():\n    pass\n", test_other=QUICK)
+    assert project.local(flags=("--dynamic",)) == LOST, project.output
+    assert project.outcomes == {"test_other.py::test_quick": "passed"}
+    one_line_about(project, "test_ends.py")
