@@ -8,7 +8,7 @@ use std::io::{self, Cursor};
 use crate::coverage::numbits::Numbits;
 use crate::coverage::{cobertura, data_file, json, lcov};
 use crate::github::artifact::archive::{self, Limits};
-use crate::junit::{read, unite, write};
+use crate::junit::{found, read, unite, write};
 use crate::pytest::log::ShardLog;
 
 /// What was read of a report is read the same from the report that we write of it.
@@ -17,7 +17,7 @@ pub fn junit(data: &[u8]) {
     let mut written = Vec::new();
     write::write(&report, &mut written).expect("a vector takes all");
     let again = read::read(written.as_slice());
-    assert_eq!(again.end, read::ReadEnd::Complete);
+    assert_eq!(again.end, found::ReadEnd::Complete);
     assert_eq!(again.cases.len(), report.cases.len());
     for (case, before) in again.cases.iter().zip(&report.cases) {
         assert_eq!((&case.name, case.outcome), (&before.name, before.outcome));

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::render::terminal::Style;
+use crate::render::style::Style;
 use crate::runner::output::Guard;
 use crate::runner::token::RunToken;
 

@@ -32,8 +32,8 @@ use crate::planner::fleet_count;
 use crate::planner::plan::Dealing;
 use crate::pytest::plugin::Company;
 use crate::pytest::selection;
-use crate::render::terminal;
 use crate::render::view::Links;
+use crate::render::{style, terminal};
 use crate::runner::compose::project::Project;
 use crate::runner::host::Ended;
 use crate::runner::lock::WorkLock;
@@ -225,7 +225,7 @@ fn conclude(
     let conclusion = args.judge.judge(conclusion, beside);
     let view = conclusion.view(None, Links::default());
     report_folder::write(&conclusion, &view, &args.output)?;
-    let options = terminal::Options {
+    let options = style::Options {
         width: console::width(),
         style: console::style(),
         report: Some(args.output.as_str()),

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::console;
 use super::coverage_files;
 use super::gather_coverage::{self, Gathered, gather};
-use crate::junit::{read, unite, write};
+use crate::junit::{found, read, unite, write};
 use crate::model::exit::{Exit, UsageError};
 use crate::workspace::write_atomic_with;
 
@@ -82,7 +82,7 @@ fn is_no_report(path: &Utf8Path) -> bool {
 fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
     let read = |path: &Utf8PathBuf| Ok((path.to_string(), read::read(fs::File::open(path)?)));
     let reads: Vec<_> = files.par_iter().map(read).collect::<Result<_>>()?;
-    let is_whole = |(_, read): &(String, read::JunitRead)| read.end == read::ReadEnd::Complete;
+    let is_whole = |(_, read): &(String, found::JunitRead)| read.end == found::ReadEnd::Complete;
     let whole = reads.iter().all(is_whole);
     let report = unite::unite(reads);
     for warning in &report.warnings {

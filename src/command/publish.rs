@@ -28,7 +28,7 @@ use crate::model::exit::{Exit, UsageError};
 use crate::render::template::Template;
 use crate::render::view::{Links, View};
 use crate::render::{
-    annotations, badge, check, comment, result_json, summary, terminal, workflow_command,
+    annotations, badge, check, comment, result_json, style, summary, terminal, workflow_command,
 };
 use crate::workspace::{self, WorkDir};
 
@@ -164,7 +164,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     let conclusion = args.judge.judge(conclusion, beside);
     let mut view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
     report_folder::write(&conclusion, &view, &args.output)?;
-    let options = terminal::Options {
+    let options = style::Options {
         width: console::width(),
         style: console::style(),
         report: Some(args.output.as_str()),

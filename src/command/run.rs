@@ -15,7 +15,7 @@ use super::work::{WorkArgs, check_shard, shard_of_ci};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
 use crate::pytest::plugin::Company;
-use crate::render::terminal;
+use crate::render::{style, terminal};
 use crate::runner::host::Ended;
 use crate::runner::lock::WorkLock;
 use crate::runner::output::{Show, Terminal};
@@ -113,7 +113,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     }
     let view = conclusion.view(None, crate::render::view::Links::default());
     if !conclusion.verdict.is_green() {
-        let options = terminal::Options {
+        let options = style::Options {
             width: console::width(),
             style: console::style(),
             report: None,

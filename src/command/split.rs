@@ -9,7 +9,8 @@ use fs_err as fs;
 
 use super::console;
 use super::work::shard_of_job;
-use crate::junit::read::{self, ReadEnd};
+use crate::junit::found::ReadEnd;
+use crate::junit::read;
 use crate::model::exit::{Exit, UsageError};
 use crate::model::report::TestCase;
 use crate::model::shard::Shard;

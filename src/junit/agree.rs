@@ -1,6 +1,6 @@
 //! Whether a report and an event log of the same run tell the same.
 
-use super::read::{JunitRead, ReadEnd};
+use super::found::{JunitRead, ReadEnd};
 use crate::model::report::{Outcome, TestCase};
 
 /// What both can tell: a report shows a rerun as a plain pass, and knows neither strictness nor loss.

@@ -2,13 +2,10 @@
 
 use super::dialect::{self, Program, RawCase};
 use super::fold::Fold;
-use super::read::{JunitRead, ReadEnd};
+use super::found::{JunitRead, ReadEnd};
 
 /// More of them say nothing new.
 pub(super) const MAX_WARNINGS: usize = 20;
-/// Of a name in a warning, in characters.
-const MAX_NAME: usize = 100;
-
 /// Takes a case.
 pub(super) type Add<'a> = &'a mut dyn FnMut(RawCase);
 
@@ -67,13 +64,4 @@ impl Warnings {
         }
         self.said
     }
-}
-
-/// A name that fits into one line.
-pub(super) fn shortened(name: &str) -> String {
-    let mut short: String = name.chars().take(MAX_NAME).collect();
-    if short.len() < name.len() {
-        short.push('…');
-    }
-    short.replace(['\n', '\r'], " ")
 }

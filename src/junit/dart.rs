@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::collect::Collected;
 use super::decode::Decoded;
 use super::dialect::{LOST, Program, RawCase};
-use super::read::ReadEnd;
+use super::found::ReadEnd;
 use super::visible::visible;
 use super::xml::MAX_TOKEN;
 
@@ -195,7 +195,8 @@ impl DartReader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::{JunitRead, ReadEnd, read};
+    use super::super::found::{JunitRead, ReadEnd};
+    use super::super::read::read;
     use crate::model::report::Outcome;
 
     #[test]

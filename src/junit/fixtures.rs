@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::read::{JunitRead, ReadEnd, read};
+use super::found::{JunitRead, ReadEnd};
+use super::read::read;
 use crate::model::report::TestCase;
 
 macro_rules! fixture {

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use camino::Utf8PathBuf;
 
-use super::collect::shortened;
 use super::dialect::Program;
+use super::visible::shortened;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 

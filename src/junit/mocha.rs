@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::collect::Collected;
 use super::decode::Decoded;
 use super::dialect::{Program, RawCase};
-use super::read::ReadEnd;
+use super::found::ReadEnd;
 use super::visible::visible;
 
 /// Of the whole report, in bytes.
@@ -196,7 +196,8 @@ impl<'de> Visitor<'de> for Tests<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::{JunitRead, ReadEnd, read};
+    use super::super::found::{JunitRead, ReadEnd};
+    use super::super::read::read;
 
     #[test]
     fn a_cut_report_keeps_every_complete_test() {

@@ -9,6 +9,7 @@
 //! it finds: [`nunit`], [`xunit_net`], [`trx`], [`tap`], [`dart`] and [`mocha`].
 
 pub(crate) mod agree;
+pub(crate) mod found;
 pub(crate) mod read;
 pub(crate) mod unite;
 pub(crate) mod write;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::read::{ReadEnd, read};
+use super::found::ReadEnd;
+use super::read::read;
 
 /// Every case with its time and its problems.
 #[expect(

@@ -3,76 +3,17 @@
 //! Counting is from the cases. A report's own numbers are only a cross-check, as they lie often
 //! enough. Nothing that came before a mistake is lost by it.
 
-use std::fmt;
 use std::io::Read;
 use std::rc::Rc;
 
-use super::collect::{Add, Collected, shortened};
+use super::collect::{Add, Collected};
 use super::decode::Decoded;
 use super::dialect::{self, Mark, Program, RawCase};
 use super::format::Format;
+use super::found::{JunitRead, ReadEnd};
+use super::visible::shortened;
 use super::xml::{Element, Elements, Stop, Token};
 use super::{dart, mocha, nunit, tap, trx, xunit_net};
-use crate::model::report::TestCase;
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct JunitRead {
-    /// The name of the first suite that has one.
-    pub(crate) suite: Option<String>,
-    /// Every test once, in the order of the report; all that were complete where reading ended.
-    pub(crate) cases: Vec<TestCase>,
-    /// What is odd about the report.
-    pub(crate) warnings: Vec<String>,
-    pub(crate) end: ReadEnd,
-}
-
-/// Offsets are in bytes of the report as UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ReadEnd {
-    Complete,
-    /// The report ends in the middle of an element: whoever wrote it was stopped.
-    Truncated {
-        at: u64,
-    },
-    /// The report is none, is not well-formed, or holds what is refused. `element` is the path of
-    /// the element, such as `testsuites/testsuite`.
-    Broken {
-        element: String,
-        at: u64,
-        message: String,
-    },
-}
-
-impl fmt::Display for ReadEnd {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Complete => out.write_str("it is complete"),
-            Self::Truncated { at } => {
-                write!(
-                    out,
-                    "it is cut off after {at} bytes: tests after that are missing"
-                )
-            }
-            Self::Broken {
-                element,
-                at,
-                message,
-            } if element.is_empty() => {
-                write!(out, "it cannot be read at byte {at}: {message}")
-            }
-            Self::Broken {
-                element,
-                at,
-                message,
-            } => {
-                write!(
-                    out,
-                    "it cannot be read at byte {at}, in <{element}>: {message}"
-                )
-            }
-        }
-    }
-}
 
 impl From<Stop> for ReadEnd {
     fn from(stop: Stop) -> Self {
@@ -383,6 +324,7 @@ impl Tally {
 mod tests {
     use super::super::collect::MAX_WARNINGS;
     use super::*;
+    use crate::model::report::TestCase;
     use crate::model::report::{Outcome, ProblemKind};
 
     fn whole(report: &str) -> Vec<TestCase> {

@@ -9,7 +9,7 @@ use std::io::Read;
 use super::collect::Collected;
 use super::decode::Decoded;
 use super::dialect::{Program, RawCase, XFAIL};
-use super::read::ReadEnd;
+use super::found::ReadEnd;
 use super::visible::visible;
 use super::xml::{MAX_DEPTH, MAX_TOKEN};
 
@@ -289,7 +289,8 @@ fn plan(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::{JunitRead, ReadEnd, read};
+    use super::super::found::{JunitRead, ReadEnd};
+    use super::super::read::read;
 
     fn names(report: &str) -> (Vec<String>, ReadEnd) {
         let JunitRead { cases, end, .. } = read(report.as_bytes());

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::collect::shortened;
 use super::fold::absorb;
-use super::read::{JunitRead, ReadEnd};
+use super::found::{JunitRead, ReadEnd};
+use super::visible::shortened;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Report, TestCase};
 

@@ -54,6 +54,18 @@ fn is_hidden(c: char) -> bool {
     }
 }
 
+/// Of a name in a warning, in characters.
+const MAX_NAME: usize = 100;
+
+/// A name that fits into one line.
+pub(super) fn shortened(name: &str) -> String {
+    let mut short: String = name.chars().take(MAX_NAME).collect();
+    if short.len() < name.len() {
+        short.push('…');
+    }
+    short.replace(['\n', '\r'], " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -291,7 +291,8 @@ impl fmt::Display for Seconds {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::read::{JunitRead, ReadEnd, read};
+    use super::super::found::{JunitRead, ReadEnd};
+    use super::super::read::read;
     use super::*;
     use crate::model::node_id::NodeId;
     use crate::model::report::Location;

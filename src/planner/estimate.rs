@@ -63,6 +63,14 @@ pub(crate) struct FunctionCost {
     pub(crate) groups: BTreeSet<String>,
 }
 
+impl Estimates {
+    /// How much higher than the best possible a load may be before a file is cut for it, as a part of
+    /// the best: a guess is not worth a cut that a measurement is.
+    pub(super) fn slack(&self) -> u64 {
+        if self.in_microseconds { 1_000 } else { 5 }
+    }
+}
+
 impl FunctionCost {
     /// The classes it is in, from the outside in, each with those around it.
     pub(crate) fn classes(&self) -> impl Iterator<Item = &str> {

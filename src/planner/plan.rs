@@ -79,7 +79,7 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
             (choice.shards, Some(choice))
         }
     };
-    let slack = slack(&estimates);
+    let slack = estimates.slack();
     let dealt = partition(&bundles.sequences, usize::from(total), slack);
     let mut plan = Plan {
         version: PLAN_VERSION,
@@ -112,12 +112,6 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
         cut,
         choice,
     }
-}
-
-/// How much higher than the best possible a load may be before a file is cut for it, as a part of
-/// the best: a guess is not worth a cut that a measurement is.
-pub(super) fn slack(estimates: &Estimates) -> u64 {
-    if estimates.in_microseconds { 1_000 } else { 5 }
 }
 
 /// Fills shards, files and tests of the plan. Returns the files that are cut.

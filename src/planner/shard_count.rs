@@ -7,7 +7,6 @@
 use super::bundle::Bundles;
 use super::estimate::{Estimates, in_microseconds, in_seconds};
 use super::partition::{Bounds, partition};
-use super::plan::slack;
 use crate::model::shard::MAX_SHARDS;
 
 /// Where nothing is known about time, one shard for so many tests, but not too many on a guess.
@@ -95,7 +94,7 @@ pub(crate) fn choose(estimates: &Estimates, bundles: &Bundles, request: &AutoReq
     guesses.sort_by_key(|bill| bill.rank(target, least));
     let planned = |bill: &Bill| {
         let shards = usize::from(bill.shards);
-        let dealt = partition(&bundles.sequences, shards, slack(estimates));
+        let dealt = partition(&bundles.sequences, shards, estimates.slack());
         let jobs = dealt.iter().map(|share| before + share.load);
         Bill {
             shards: bill.shards,

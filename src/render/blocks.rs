@@ -7,35 +7,20 @@ use camino::Utf8Path;
 use crate::model::coverage::CoverageTotals;
 use crate::model::report::{Outcome, TestCase, Totals};
 
+use super::amount::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::bar;
-use super::budget::{Block, Item};
+use super::budget::{Block, Item, folded_table};
 use super::comparison_blocks::{baseline, comparison, muted};
 use super::explanation::Explanation;
 use super::gantt::gantt;
-use super::markdown::{inline_code, link, row, sentence, text};
+use super::markdown::{inline_code, link, row, sentence, table_head, text};
 use super::patch;
 use super::test_blocks::{failures, flaky, known_failures, lost, name, place, quarantined};
 use super::view::{CoverageView, ShardRow, View, named_counts};
 use super::visible;
 use super::words;
 
-/// Longer ids are cut where people read them; the exact ones are in `result.json` and `junit.xml`.
-pub(super) const NAME_BYTES: usize = 400;
-pub(super) const MESSAGE_BYTES: usize = 400;
 const BAR_COLUMNS: usize = 20;
-
-/// How much a sink has room for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Amount {
-    /// Tests in one list.
-    pub(crate) tests: usize,
-    /// Bytes of the traceback of one test.
-    pub(crate) traceback_bytes: usize,
-    /// Whether captured output is shown. It may hold what a log would mask.
-    pub(crate) output: bool,
-    /// Whether diagrams are drawn there.
-    pub(crate) diagrams: bool,
-}
 
 /// The whole document, the verdict in its first line.
 pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
@@ -121,15 +106,6 @@ fn totals(view: &View<'_>) -> Option<Block> {
     )))
 }
 
-/// The first line of a table; the last `numbers` columns are aligned to the right.
-pub(super) fn table_head<T: AsRef<str>>(heads: &[T], numbers: usize) -> String {
-    let left = heads.len() - numbers;
-    let rule: String = (0..heads.len())
-        .map(|at| if at < left { "---|" } else { "---:|" })
-        .collect();
-    format!("{}|{rule}\n", row(heads))
-}
-
 fn reasons(view: &View<'_>, amount: Amount) -> Option<Block> {
     let reasons = view.reasons_to_tell();
     if reasons.is_empty() {
@@ -199,16 +175,6 @@ fn coverage_block(coverage: &CoverageView<'_>, view: &View<'_>) -> Block {
         &table_head(&heads, heads.len() - 1),
         coverage.lowest.iter().map(file).collect(),
     )
-}
-
-pub(super) fn folded_table(title: String, summary: &str, head: &str, items: Vec<Item>) -> Block {
-    Block {
-        head: format!("{title}<details><summary>{summary}</summary>\n\n{head}"),
-        closed: title,
-        items,
-        hidden: 0,
-        foot: "\n</details>\n\n".to_owned(),
-    }
 }
 
 fn shards(view: &View<'_>) -> Option<Block> {

@@ -156,6 +156,17 @@ fn write(state: &State, block: &Block) -> String {
     }
 }
 
+/// A table that is closed until somebody opens it.
+pub(super) fn folded_table(title: String, summary: &str, head: &str, items: Vec<Item>) -> Block {
+    Block {
+        head: format!("{title}<details><summary>{summary}</summary>\n\n{head}"),
+        closed: title,
+        items,
+        hidden: 0,
+        foot: "\n</details>\n\n".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

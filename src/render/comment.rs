@@ -1,6 +1,7 @@
 //! The comment on a pull request.
 
-use super::blocks::{Amount, blocks};
+use super::amount::Amount;
+use super::blocks::blocks;
 use super::budget::fit;
 use super::view::View;
 

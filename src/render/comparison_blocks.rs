@@ -3,9 +3,9 @@
 use crate::model::comparison::{Comparison, SlowDown};
 use crate::model::node_id::NodeId;
 
-use super::blocks::{Amount, folded_table, table_head};
-use super::budget::{Block, Item};
-use super::markdown::{inline_code, row};
+use super::amount::Amount;
+use super::budget::{Block, Item, folded_table};
+use super::markdown::{inline_code, row, table_head};
 use super::test_blocks::name;
 use super::view::View;
 use super::words;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::model::comparison::Comparison;
 use crate::model::node_id::NodeId;
 
-use super::terminal::{NAMES, Options, more};
+use super::style::{NAMES, Options, more};
 use super::visible;
 use super::words;
 

@@ -198,6 +198,15 @@ fn longest_run(text: &str, wanted: char) -> usize {
         .0
 }
 
+/// The first line of a table; the last `numbers` columns are aligned to the right.
+pub(super) fn table_head<T: AsRef<str>>(heads: &[T], numbers: usize) -> String {
+    let left = heads.len() - numbers;
+    let rule: String = (0..heads.len())
+        .map(|at| if at < left { "---|" } else { "---:|" })
+        .collect();
+    format!("{}|{rule}\n", row(heads))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

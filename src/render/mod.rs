@@ -5,6 +5,7 @@
 //! choose is made harmless in one place per format: `markdown`, `workflow_command`, and `visible`
 //! for everything that shows plain text.
 
+pub(crate) mod amount;
 pub(crate) mod annotations;
 pub(crate) mod badge;
 pub(crate) mod bar;
@@ -20,9 +21,11 @@ mod gantt;
 pub(crate) mod html;
 pub(crate) mod markdown;
 pub(crate) mod patch;
+pub(crate) mod patch_view;
 pub(crate) mod progress;
 pub(crate) mod result_json;
 pub(crate) mod sentence;
+pub(crate) mod style;
 pub(crate) mod summary;
 pub(crate) mod template;
 pub(crate) mod terminal;

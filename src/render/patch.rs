@@ -1,17 +1,12 @@
 //! The coverage of a change, for every sink: what it adds and no test runs.
 
-use std::cmp::Reverse;
-
-use camino::Utf8Path;
-
-use crate::coverage::diff::Patch;
-use crate::coverage::table;
-use crate::model::coverage::{Coverage, CoverageTotals, FileCoverage, Line};
+use crate::model::coverage::Line;
 use crate::model::report::Location;
 
-use super::blocks::{NAME_BYTES, folded_table, table_head};
-use super::budget::{Block, Item};
-use super::markdown::{inline_code, link, row};
+use super::amount::NAME_BYTES;
+use super::budget::{Block, Item, folded_table};
+use super::markdown::{inline_code, link, row, table_head};
+use super::patch_view::{PatchFile, PatchView};
 use super::view::{Links, View, figures};
 use super::visible;
 use super::words;
@@ -20,47 +15,7 @@ use super::words;
 const FILES: usize = 50;
 const STRETCHES: usize = 12;
 
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PatchView<'a> {
-    /// What the change is compared with.
-    pub(crate) against: &'a str,
-    pub(crate) branch: bool,
-    pub(crate) totals: CoverageTotals,
-    /// Those with most that is missing first.
-    pub(crate) files: Vec<PatchFile<'a>>,
-}
-
-/// A changed file.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PatchFile<'a> {
-    pub(crate) path: &'a Utf8Path,
-    /// Of the lines that are new.
-    pub(crate) new: &'a FileCoverage,
-    /// Of the whole file.
-    pub(crate) whole: CoverageTotals,
-}
-
-impl<'a> PatchView<'a> {
-    pub(super) fn new(patch: &'a Patch, all: &'a Coverage) -> Self {
-        let file = |(path, new): (&'a camino::Utf8PathBuf, &'a FileCoverage)| PatchFile {
-            path,
-            new,
-            whole: all
-                .files
-                .get(path)
-                .map(FileCoverage::totals)
-                .unwrap_or_default(),
-        };
-        let mut files: Vec<PatchFile<'_>> = patch.coverage.files.iter().map(file).collect();
-        files.sort_by_key(|file| (Reverse(file.missing()), file.path));
-        Self {
-            against: &patch.against,
-            branch: all.branch,
-            totals: patch.coverage.totals(),
-            files,
-        }
-    }
-
+impl PatchView<'_> {
     /// `87.5% (7 of 8 statements)`, or that there is nothing to cover.
     pub(crate) fn figures(&self) -> String {
         if self.files.is_empty() {
@@ -71,22 +26,6 @@ impl<'a> PatchView<'a> {
 }
 
 impl PatchFile<'_> {
-    /// Statements and branches that are new and not covered.
-    pub(crate) fn missing(&self) -> usize {
-        let totals = self.new.totals();
-        totals.missing() + totals.branches - totals.covered_branches
-    }
-
-    /// `3-4, 7->exit`, or nothing.
-    pub(crate) fn missing_lines(&self) -> String {
-        table::missing(self.new)
-    }
-
-    /// Where the new lines are that nothing ran.
-    pub(crate) fn stretches(&self) -> Vec<(Line, Line)> {
-        table::stretches(self.new)
-    }
-
     fn cell(&self, links: &Links) -> String {
         let stretches = self.stretches();
         let mut cells: Vec<String> = stretches

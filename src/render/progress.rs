@@ -3,7 +3,7 @@
 use crate::model::shard::Shard;
 
 use super::bar;
-use super::terminal::Style;
+use super::style::Style;
 use super::visible;
 use super::words;
 

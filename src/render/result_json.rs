@@ -12,7 +12,7 @@ use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, TestCase, Totals};
 
 use super::explanation::Explanation;
-use super::patch::{PatchFile, PatchView};
+use super::patch_view::{PatchFile, PatchView};
 use super::view::{ShardRow, View};
 
 pub(crate) const RESULT_VERSION: u32 = 1;

@@ -1,6 +1,7 @@
 //! The job summary, and the same text as the summary of the check run.
 
-use super::blocks::{Amount, blocks};
+use super::amount::Amount;
+use super::blocks::blocks;
 use super::budget::fit;
 use super::view::View;
 

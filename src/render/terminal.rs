@@ -7,8 +7,9 @@ use crate::model::report::{Location, Outcome, TestCase};
 
 use super::bar;
 use super::comparison_lines;
-use super::patch::PatchView;
+use super::patch_view::PatchView;
 use super::sentence::{Part, Sentence};
+use super::style::{NAMES, Options, Style, more};
 use super::view::{CoverageView, ShardRow, View, named_counts};
 use super::visible;
 use super::words;
@@ -20,54 +21,7 @@ const TRACEBACK_LINES: usize = 12;
 const FAILURES: usize = 200;
 /// With more failures than this only the first ones have a traceback.
 const TRACEBACKS: usize = 20;
-/// Names in a list that is not about failures.
-pub(super) const NAMES: usize = 10;
 const MESSAGE_COLUMNS: usize = 1000;
-
-/// How text is decorated; it says the same without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
-    Plain,
-    Ansi,
-}
-
-impl Style {
-    pub(crate) fn bold(self, text: &str) -> String {
-        self.paint(text, anstyle::Style::new().bold())
-    }
-
-    pub(crate) fn dim(self, text: &str) -> String {
-        self.paint(text, anstyle::Style::new().dimmed())
-    }
-
-    pub(crate) fn red(self, text: &str) -> String {
-        self.paint(text, anstyle::AnsiColor::Red.on_default())
-    }
-
-    pub(crate) fn green(self, text: &str) -> String {
-        self.paint(text, anstyle::AnsiColor::Green.on_default())
-    }
-
-    pub(crate) fn yellow(self, text: &str) -> String {
-        self.paint(text, anstyle::AnsiColor::Yellow.on_default())
-    }
-
-    fn paint(self, text: &str, style: anstyle::Style) -> String {
-        match self {
-            Self::Plain => text.to_owned(),
-            Self::Ansi => format!("{style}{text}{style:#}"),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options<'a> {
-    /// Columns.
-    pub(crate) width: usize,
-    pub(crate) style: Style,
-    /// Where the whole report lies.
-    pub(crate) report: Option<&'a str>,
-}
 
 /// The report, with line breaks; what matters most comes last, next to the prompt.
 pub(crate) fn report(view: &View<'_>, options: Options<'_>) -> String {
@@ -382,13 +336,6 @@ impl Out<'_> {
                     Part::Name(name) => text + &Style::Ansi.bold(&visible::line(name)),
                 }),
         }
-    }
-}
-
-pub(super) fn more(all: usize, shown: usize) -> String {
-    match all.saturating_sub(shown) {
-        0 => String::new(),
-        hidden => format!("  … and {} more\n", words::number(hidden)),
     }
 }
 

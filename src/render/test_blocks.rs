@@ -6,7 +6,7 @@ use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Phase, Problem, ProblemKind, TestCase};
 
-use super::blocks::{Amount, MESSAGE_BYTES, NAME_BYTES};
+use super::amount::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::budget::{Block, Item};
 use super::markdown::{fence, fold, inline_code, link, sentence, text};
 use super::sentence::Sentence;

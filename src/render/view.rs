@@ -15,7 +15,7 @@ use crate::model::report::{Location, Outcome, Report, ShardRun, TestCase, Totals
 use crate::model::verdict::{Reason, Verdict};
 
 use super::explanation::Explanation;
-use super::patch::PatchView;
+use super::patch_view::PatchView;
 use super::sentence::Sentence;
 use super::words;
 

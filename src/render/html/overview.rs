@@ -8,7 +8,7 @@ use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, TestCase};
 use crate::render::explanation::Explanation;
-use crate::render::patch::{PatchFile, PatchView};
+use crate::render::patch_view::{PatchFile, PatchView};
 use crate::render::sentence::{Part, Sentence};
 use crate::render::view::{CoverageView, View};
 use crate::render::visible;

@@ -8,14 +8,16 @@ use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, ProblemKind};
 use crate::model::verdict::Reason;
+use crate::render::amount::Amount;
 use crate::render::annotations::{self, annotations};
-use crate::render::blocks::{Amount, blocks};
+use crate::render::blocks::blocks;
 use crate::render::budget::fit;
 use crate::render::check::check_output;
 use crate::render::comment::{COMMENT_BYTES, comment};
 use crate::render::gfm::{Parsed, assert_no_reference, hostile, parsed};
+use crate::render::style::{Options, Style};
 use crate::render::summary::{CHECK_SUMMARY_BYTES, JOB_SUMMARY_BYTES, summary};
-use crate::render::terminal::{self, Options, Style};
+use crate::render::terminal;
 use crate::render::visible;
 
 /// Everything that may stand in a document of ours, and nothing else.

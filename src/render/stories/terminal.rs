@@ -1,7 +1,8 @@
 //! The stories on a terminal.
 
 use super::Story;
-use crate::render::terminal::{Options, Style, report};
+use crate::render::style::{Options, Style};
+use crate::render::terminal::report;
 
 fn shown(story: &Story) -> String {
     let options = Options {
