@@ -107,6 +107,22 @@ def test_a_fleet_in_every_job(tmp_path, stub):
     assert left.stdout == ""
 
 
+def test_all_fleets_in_one_step_of_one_box(tmp_path, stub):
+    job = Runner(tmp_path, "green", stub.url, results=stub.url)
+    (job.workspace / "docker-compose.yml").write_text(COMPOSE)
+    job.own(job.workspace)
+    step = job.uses(command="local", shards="2", compose_service="app", pytest="pytest --cov=src")
+    assert step.exit == 0, step.log
+    step = job.uses(command="publish", reports=".parallel-pytest")
+    assert step.exit == 0, step.log
+    assert (step.outputs["verdict"], step.outputs["tests"], step.outputs["lost"]) == ("green", "8", "0")
+    assert float(step.outputs["coverage"]) == 100
+    assert [check["conclusion"] for check in stub.state()["check_runs"]] == ["success"]
+    assert [str(path) for path in job.workspace.rglob("*") if path.stat().st_uid == 0] == []
+    left = subprocess.run(["docker", "ps", "-aq", "--filter", "label=parallel-pytest.run"], capture_output=True, text=True)
+    assert left.stdout == ""
+
+
 def test_what_the_action_leaves_behind_belongs_to_the_runners_user(tmp_path, stub):
     """A file of root's in the workspace would break a self-hosted runner's next checkout."""
     plan, _ = plan_job(tmp_path, "green", stub)
