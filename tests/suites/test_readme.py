@@ -112,6 +112,6 @@ def test_the_parts_of_a_suite_of_another_language_are_the_suite(project, command
 
 
 @pytest.mark.parametrize("command", of("make "))
-def test_what_make_does_is_done_on_every_push(command):
+def test_a_workflow_does_what_make_does(command):
     workflow_runs = WORKFLOWS + (suites.REPOSITORY / ".ci/run").read_text().replace("--no-print-directory ", "")
     assert command in workflow_runs
