@@ -26,14 +26,8 @@ demo-compose: ## a Django shop on four fleets, each with a Postgres and a Redis 
 test: ## all tests; on Debian installs and starts what they need (the engine needs root)
 	tests/run
 
-bench: build ## measurements beside pytest, its plugins, junitparser and coverage.py, of fleets and of publish; the engine needs root
-	tests/bench/run
-	tests/bench/merge
-	tests/setup/engine
-	tests/setup/fleet_images
-	tests/bench/fleets
-	tests/setup/venvs
-	$${PARALLEL_PYTEST_CACHE:-$$HOME/.cache/parallel-pytest-tests}/venvs/pytest9/bin/python tests/bench/publish
+bench: ## measurements beside pytest, its plugins, junitparser and coverage.py, of fleets and of publish; the engine needs root
+	tests/bench/all | tee docs/speed.md
 
 fuzz: ## the readers of what strangers write, SECONDS each; a short replay is among the tests
 	fuzz/run $(or $(SECONDS),60)
