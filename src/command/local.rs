@@ -14,6 +14,7 @@ use super::compose;
 use super::conclude::{self, Conclusion};
 use super::console;
 use super::history::{self, HistoryArgs, Known};
+use super::job::Job;
 use super::judge::{Beside, JudgeArgs};
 use super::plan::{self, Wanted, wanted_shards};
 use super::progress;
@@ -236,6 +237,14 @@ fn conclude(
         console::warn(format!(
             "the next plan knows nothing of this run: {error:#}"
         ));
+    }
+    if let Some(github) = Job::of_this_process()? {
+        github.hand_over(work.path());
+        github.hand_over(&args.output);
+        if job.project.is_some() {
+            // The tests may have been root in their containers, too.
+            github.hand_over(&github.context.workspace);
+        }
     }
     Ok(conclusion)
 }

@@ -105,11 +105,26 @@ def pull_request_event(repository: str) -> dict:
     }
 
 
-def checkout(suite: str, at: Path) -> Path:
+COMPOSE = """
+services:
+  app:
+    image: parallel-pytest-test/runner
+    working_dir: /code
+    volumes: [".:/code"]
+    depends_on: [cache]
+  cache:
+    image: parallel-pytest-test/runner
+    command: python3 -m http.server 6379
+    expose: [6379]
+"""
+
+
+def checkout(suite: str, workflow: str, at: Path) -> Path:
     """A fresh git checkout of one of the suites beside this file, with the action inside, as `uses: ./` has it."""
     shutil.copytree(HERE / "suites" / suite, at)
     for file, text in {
-        ".github/workflows/tests.yml": (HERE / "workflow.yml").read_text(),
+        "docker-compose.yml": COMPOSE,
+        ".github/workflows/tests.yml": (HERE / workflow).read_text(),
         ".github/parallel-pytest/action.yml": yaml.safe_dump(action(), sort_keys=False),
     }.items():
         (at / file).parent.mkdir(parents=True, exist_ok=True)
@@ -128,8 +143,8 @@ class Act:
     the artifact server keeps nothing of a single PUT, lets a name be written twice, and has no REST side.
     """
 
-    def __init__(self, suite: str, home: Path, api: str, repository: str = "octo/suite"):
-        self.workspace = checkout(suite, home / "suite")
+    def __init__(self, suite: str, home: Path, api: str, workflow: str = "workflow.yml", repository: str = "octo/suite"):
+        self.workspace = checkout(suite, workflow, home / "suite")
         self.artifacts = home / "artifacts"
         event = home / "event.json"
         event.write_text(json.dumps(pull_request_event(repository)))
@@ -138,6 +153,9 @@ class Act:
         command += ["--artifact-server-path", self.artifacts, "--artifact-server-addr", "127.0.0.1"]
         command += ["--artifact-server-port", str(free_port()), "--secret", "GITHUB_TOKEN=token-of-the-run"]
         command += ["--env", f"GITHUB_API_URL={api}", "--env", f"GITHUB_REPOSITORY={repository}"]
+        if workflow == "fleets.yml":
+            # What a fleet mounts is a folder of the host.
+            command += ["--bind"]
         # An empty settings folder: act asks a question on its first run and reads .actrc on the later ones.
         environment = {**os.environ, "XDG_CONFIG_HOME": str(home / "config"), "HOME": str(home)}
         (home / "config/act").mkdir(parents=True)

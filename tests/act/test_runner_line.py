@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from doubles import HEAD_SHA, Runner
+from doubles import COMPOSE, HEAD_SHA, Runner
 
 
 def plan_job(home, suite, stub):
@@ -73,20 +73,6 @@ def test_a_missing_shard_is_never_green(tmp_path, stub):
     assert step.exit == 3, step.log
     assert step.outputs["verdict"] == "red"
     assert "2/3" in step.summary
-
-
-COMPOSE = """
-services:
-  app:
-    image: parallel-pytest-test/runner
-    working_dir: /code
-    volumes: [".:/code"]
-    depends_on: [cache]
-  cache:
-    image: parallel-pytest-test/runner
-    command: python3 -m http.server 6379
-    expose: [6379]
-"""
 
 
 def test_a_fleet_in_every_job(tmp_path, stub):

@@ -10,10 +10,10 @@ from doubles import HEAD_SHA, Act, Stub
 JOBS = ["plan", "test-1", "test-2", "test-3", "report"]
 
 
-def run_workflow(suite, home, prism):
+def run_workflow(suite, home, prism, workflow="workflow.yml"):
     stub = Stub(home / f"{suite}-stub", prism)
     try:
-        act = Act(suite, home / suite, stub.url)
+        act = Act(suite, home / suite, stub.url, workflow)
         return SimpleNamespace(act=act, state=stub.state(), violations=stub.violations())
     finally:
         stub.stop()
@@ -83,3 +83,13 @@ def test_the_check_run_points_at_the_failing_lines(red):
 def test_github_would_have_accepted_every_request(green, red):
     assert green.violations == ""
     assert red.violations == ""
+
+
+def test_a_fleet_in_every_job(tmp_path, prism):
+    run = run_workflow("green", tmp_path, prism, "fleets.yml")
+    assert run.act.exit == 0, run.act.log
+    outputs = run.act.outputs("report")
+    assert (outputs["verdict"], outputs["tests"], outputs["lost"]) == ("green", "8", "0")
+    assert float(outputs["coverage"]) == 100
+    assert [check["conclusion"] for check in run.state["check_runs"]] == ["success"]
+    assert run.violations == ""
