@@ -32,7 +32,10 @@ bench: ## measurements beside pytest, its plugins, junitparser and coverage.py, 
 fuzz: ## the readers of what strangers write, SECONDS each; a short replay is among the tests
 	fuzz/run $(or $(SECONDS),60)
 
-screenshots: ## the pictures of the README, from the example suite
+screenshots: ## the pictures of the README, from real runs; the engine needs root
+	tests/setup/engine
+	tests/setup/fleet_images
+	PARALLEL_PYTEST_BINARY=$$(tests/setup/binary | tail -1) tests/bench/picture
 	tests/setup/browser
 	PARALLEL_PYTEST_BINARY=$$(tests/setup/binary | tail -1) $${PARALLEL_PYTEST_CACHE:-$$HOME/.cache/parallel-pytest-tests}/venvs/html/bin/python tests/html/screenshots.py
 
