@@ -387,6 +387,15 @@ impl Job {
         Ok(())
     }
 
+    /// What shards left: their files, and the whole workspace after fleets, whose tests may have been
+    /// root, too.
+    pub(crate) fn hand_over_shards(&self, work: &Utf8Path, in_fleets: bool) {
+        self.hand_over(work);
+        if in_fleets {
+            self.hand_over(&self.context.workspace);
+        }
+    }
+
     /// Gives our files to the owner of the workspace: a container action runs as root.
     pub(crate) fn hand_over(&self, path: &Utf8Path) {
         if path.exists()

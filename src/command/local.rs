@@ -239,12 +239,8 @@ fn conclude(
         ));
     }
     if let Some(github) = Job::of_this_process()? {
-        github.hand_over(work.path());
         github.hand_over(&args.output);
-        if job.project.is_some() {
-            // The tests may have been root in their containers, too.
-            github.hand_over(&github.context.workspace);
-        }
+        github.hand_over_shards(work.path(), job.project.is_some());
     }
     Ok(conclusion)
 }

@@ -103,11 +103,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     drop(lock);
     let conclusion = conclude::conclude_shard(&plan, shard, &work)?;
     if let Some(job) = &job {
-        job.hand_over(work.path());
-        if args.shard_args.compose.compose_service.is_some() {
-            // The tests may have been root in their container, too.
-            job.hand_over(&job.context.workspace);
-        }
+        job.hand_over_shards(
+            work.path(),
+            args.shard_args.compose.compose_service.is_some(),
+        );
         job.upload_shard(&plan.suite, shard, &work.shard_dir(shard))
             .await?;
     }

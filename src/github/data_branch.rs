@@ -146,8 +146,7 @@ mod tests {
         write(&client(server), &context(&server.uri()), "badges", &files()).await
     }
 
-    #[tokio::test]
-    async fn the_first_badges_make_a_branch_without_a_past() {
+    async fn without_a_branch() -> MockServer {
         let server = MockServer::start().await;
         answers(
             &server,
@@ -157,6 +156,34 @@ mod tests {
             json!({"message": "Not Found"}),
         )
         .await;
+        server
+    }
+
+    /// Its head is `c1`, of the tree `t1`.
+    async fn with_a_branch() -> MockServer {
+        let server = MockServer::start().await;
+        answers(
+            &server,
+            "GET",
+            "ref/heads/badges",
+            200,
+            json!({"object": {"sha": "c1"}}),
+        )
+        .await;
+        answers(
+            &server,
+            "GET",
+            "commits/c1",
+            200,
+            json!({"tree": {"sha": "t1"}}),
+        )
+        .await;
+        server
+    }
+
+    #[tokio::test]
+    async fn the_first_badges_make_a_branch_without_a_past() {
+        let server = without_a_branch().await;
         answers(&server, "POST", "trees", 201, json!({"sha": "t1"})).await;
         answers(&server, "POST", "commits", 201, json!({"sha": "c1"})).await;
         Mock::given(method("POST"))
@@ -172,46 +199,14 @@ mod tests {
 
     #[tokio::test]
     async fn badges_that_say_the_same_are_no_commit() {
-        let server = MockServer::start().await;
-        answers(
-            &server,
-            "GET",
-            "ref/heads/badges",
-            200,
-            json!({"object": {"sha": "c1"}}),
-        )
-        .await;
-        answers(
-            &server,
-            "GET",
-            "commits/c1",
-            200,
-            json!({"tree": {"sha": "t1"}}),
-        )
-        .await;
+        let server = with_a_branch().await;
         answers(&server, "POST", "trees", 201, json!({"sha": "t1"})).await;
         assert_eq!(written(&server).await.expect("written"), Written::Unchanged);
     }
 
     #[tokio::test]
     async fn a_branch_that_moved_on_in_between_is_read_again() {
-        let server = MockServer::start().await;
-        answers(
-            &server,
-            "GET",
-            "ref/heads/badges",
-            200,
-            json!({"object": {"sha": "c1"}}),
-        )
-        .await;
-        answers(
-            &server,
-            "GET",
-            "commits/c1",
-            200,
-            json!({"tree": {"sha": "t1"}}),
-        )
-        .await;
+        let server = with_a_branch().await;
         answers(&server, "POST", "trees", 201, json!({"sha": "t2"})).await;
         answers(&server, "POST", "commits", 201, json!({"sha": "c2"})).await;
         let place = path("/repos/acme/shop/git/refs/heads/badges");
@@ -230,15 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_may_not_write_names_the_permission() {
-        let server = MockServer::start().await;
-        answers(
-            &server,
-            "GET",
-            "ref/heads/badges",
-            404,
-            json!({"message": "Not Found"}),
-        )
-        .await;
+        let server = without_a_branch().await;
         answers(
             &server,
             "POST",
