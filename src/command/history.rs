@@ -167,7 +167,7 @@ fn parsed(bytes: &[u8], suite: &str) -> Result<Known> {
     let text = unpacked(bytes)?;
     let first = text.trim_ascii_start().first().copied();
     if first != Some(b'{') && first != Some(b'[') {
-        let junit = read::read(text.as_slice());
+        let junit = read::read(&*text);
         anyhow::ensure!(
             junit.end == ReadEnd::Complete || !junit.cases.is_empty(),
             "it is neither a history, nor durations, nor JUnit: {}",
@@ -183,7 +183,7 @@ fn parsed(bytes: &[u8], suite: &str) -> Result<Known> {
             reported,
             ..Known::default()
         }),
-        None => of_suite(History::from_bytes(&text)?, suite),
+        None => of_suite(History::from_json(&text)?, suite),
     }
 }
 

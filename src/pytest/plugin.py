@@ -939,8 +939,8 @@ def is_imported(collector):
 
 def groups_of(item):
     """Names that tests share which have to run in one process: `g:` for the whole suite, `m:` for
-    the file, `c:` for the class."""
-    groups = []
+    the file, `c:` for the class, `f:` for the function."""
+    groups = ["f:parameters"] if is_positional(item) else []
     for mark in item.iter_markers():
         if mark.name not in TIES:
             continue
@@ -952,6 +952,17 @@ def groups_of(item):
             wide = mark.kwargs.get("scope") in ("session", "package")
             groups.append("g:dependency" if wide else "m:dependency")
     return sorted(set(map(valid, groups)))
+
+
+def is_positional(item):
+    """Whether the id tells the place of a parameter and not its value: `obj0` of a set may be another
+    object in every process."""
+    callspec = getattr(item, "callspec", None)
+    places = getattr(callspec, "indices", None)
+    if not places:
+        return False
+    parts = callspec.id.split("-")
+    return any("%s%s" % place in parts for place in places.items())
 
 
 def outcome_of(report):
