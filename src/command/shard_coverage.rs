@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use rayon::prelude::*;
 
@@ -24,6 +24,9 @@ use crate::coverage::{data_file, json, merge};
 use crate::model::coverage::Coverage;
 use crate::model::shard::Shard;
 use crate::workspace::{COVERAGE_FILE, DATA_FILE, MEASURED_FILE};
+
+/// Larger sources are not analysed, in bytes.
+const MAX_SOURCE: u64 = 16 << 20;
 
 /// The coverage of all shards. Paths are relative to this folder where they are below it.
 pub(crate) struct ShardsCoverage {
@@ -42,20 +45,20 @@ pub(crate) fn gather(
     warnings: &mut Vec<String>,
 ) -> Result<Option<ShardsCoverage>> {
     let places = Places::new(settings)?;
-    let mut shards: Vec<Left<'_>> = folders
+    let shards: Vec<Left<'_>> = folders
         .par_iter()
         .filter(|(_, folder)| folder.join(COVERAGE_FILE).exists())
-        .map(|(shard, folder)| Left::read(**shard, folder))
+        .map(|(shard, folder)| Left::read(**shard, folder, settings))
         .collect();
     if shards.is_empty() {
         return Ok(None);
     }
-    let patterns = one_set_of_patterns(&mut shards);
+    let patterns = Patterns::new(settings).ok();
     let names = shards.iter().flat_map(Left::sources);
     let paths = places.place(names, warnings)?;
     let here: BTreeMap<&Utf8PathBuf, String> = paths
         .par_iter()
-        .filter_map(|(_, path)| Some((path, digest(&fs::read(path).ok()?))))
+        .filter_map(|(_, path)| Some((path, digest(&read_source(path)?))))
         .collect();
     let is_here = |name: &Utf8PathBuf, digest: &String| {
         let path = paths.get(name.as_str());
@@ -112,17 +115,20 @@ pub(crate) fn gather(
 struct Left<'a> {
     shard: Shard,
     folder: &'a Utf8Path,
-    /// `None` if coverage.py reported itself.
+    /// `None` if coverage.py reported itself, or with other settings than those here: a stranger's
+    /// regular expressions do not run here.
     handover: Option<Handover>,
 }
 
 impl<'a> Left<'a> {
-    fn read(shard: Shard, folder: &'a Utf8Path) -> Self {
+    fn read(shard: Shard, folder: &'a Utf8Path, settings: &Settings) -> Self {
         let file = fs::File::open(folder.join(MEASURED_FILE)).ok();
+        let handover = file.and_then(|file| Handover::read(file).ok());
         Self {
             shard,
             folder,
-            handover: file.and_then(|file| Handover::read(file).ok()),
+            handover: handover
+                .filter(|it| (&it.exclude, &it.partial) == (&settings.exclude, &settings.partial)),
         }
     }
 
@@ -188,22 +194,6 @@ impl<'a> Left<'a> {
     }
 }
 
-/// The data of shards that have the settings of the first one can be analysed together; of others
-/// the reports are taken.
-fn one_set_of_patterns(shards: &mut [Left<'_>]) -> Option<Patterns> {
-    let first = shards.iter().find_map(|left| left.handover.clone())?;
-    for left in shards {
-        left.handover
-            .take_if(|handover| !handover.has_settings_of(&first));
-    }
-    Patterns::new(&Settings {
-        exclude: first.exclude,
-        partial: first.partial,
-        ..Settings::default()
-    })
-    .ok()
-}
-
 /// What there is of some shards.
 #[derive(Default)]
 struct Joined<'a> {
@@ -223,6 +213,15 @@ impl Joined<'_> {
         self.reported.append(&mut other.reported);
         self
     }
+}
+
+/// A plain file below this folder: the path is one that a shard named.
+fn read_source(path: &Utf8Path) -> Option<Vec<u8>> {
+    let plain = |part| matches!(part, Utf8Component::Normal(_));
+    let is_below = path.components().all(plain);
+    let about = fs::metadata(path).ok().filter(|_| is_below)?;
+    let fits = about.is_file() && about.len() <= MAX_SOURCE;
+    fits.then(|| fs::read(path).ok()).flatten()
 }
 
 fn read_report(folder: &Utf8Path, without: &BTreeSet<Utf8PathBuf>) -> Result<Coverage> {

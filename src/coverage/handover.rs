@@ -42,10 +42,6 @@ impl Handover {
         }
         Ok(handover)
     }
-
-    pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
-        (&self.exclude, &self.partial) == (&other.exclude, &other.partial)
-    }
 }
 
 /// SHA-256 in hexadecimal.
