@@ -1,5 +1,6 @@
 //! One story a file: gather, decide, emit.
 
+mod analyse;
 pub(crate) mod change;
 pub(crate) mod compose;
 pub(crate) mod conclude;
@@ -14,6 +15,7 @@ pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod judge;
 pub(crate) mod local;
+pub(crate) mod measured;
 pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod post;
@@ -26,6 +28,7 @@ pub(crate) mod reports;
 pub(crate) mod repository_files;
 pub(crate) mod run;
 pub(crate) mod shard;
+mod shard_coverage;
 pub(crate) mod signal_all;
 pub(crate) mod sources;
 pub(crate) mod split;

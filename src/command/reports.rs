@@ -47,12 +47,12 @@ pub(crate) fn conclude(
     let mut report = unite::unite(reads);
     suite.clone_into(&mut report.suite);
     let covered = files(patterns.coverage, "--coverage")?;
-    let coverage = if covered.is_empty() {
-        None
+    let (coverage, data) = if covered.is_empty() {
+        (None, None)
     } else {
         let gathered = gather(&covered, gather_coverage::read_settings()?)?;
         report.warnings.extend(gathered.warnings);
-        Some(gathered.coverage.below(prefix))
+        (Some(gathered.coverage.below(prefix)), gathered.data)
     };
     let totals = report.totals();
     if totals.failed + totals.error > 0 {
@@ -77,6 +77,7 @@ pub(crate) fn conclude(
             muted: Vec::new(),
         },
         coverage,
+        data,
         history: History {
             version: HISTORY_VERSION,
             suite: suite.to_owned(),

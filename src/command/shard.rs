@@ -160,6 +160,7 @@ impl ShardJob {
                 plan_file: self.plan_file.clone(),
                 shard_dir: self.work.shard_dir(shard),
                 root: self.root.clone(),
+                program: this_program(),
                 queue: self.queue.as_ref().map(|queue| queue.path().to_owned()),
             },
             Environment::Fleet(fleet) => fleet.inside(),
@@ -329,6 +330,12 @@ impl ShardJob {
     fn opened_manifest(&self, shard: Shard) -> ShardManifest {
         open_manifest(&self.plan, shard, self.attempt, &self.args.environment)
     }
+}
+
+/// Where it is not known, the plugin does without it.
+fn this_program() -> Utf8PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    Utf8PathBuf::try_from(program).unwrap_or_default()
 }
 
 /// The manifest of a shard that has just started.

@@ -53,6 +53,7 @@ impl Fleet {
             plan_file: inside.join("plan.json"),
             shard_dir: inside.join("shard"),
             root: self.project.root_inside.clone(),
+            program: inside.join("bin/parallel-pytest"),
             queue: (self.project.places.queue_dir.as_ref()).map(|_| inside.join("queue")),
         }
     }
