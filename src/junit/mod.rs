@@ -14,6 +14,8 @@ pub(crate) mod read;
 pub(crate) mod unite;
 pub(crate) mod write;
 
+mod brief;
+mod cases;
 mod collect;
 mod dart;
 mod decode;
