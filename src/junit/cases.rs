@@ -6,6 +6,7 @@ use std::time::Duration;
 use indexmap::IndexSet;
 
 use super::brief::{Brief, is_joined};
+use super::order::compare;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, TestCase, junit_names};
 use crate::model::shard::Shard;
@@ -61,8 +62,7 @@ enum Names {
     Pytest,
 }
 
-/// The place of an id in the order of all.
-pub(super) fn parts(id: &str) -> (&str, &str) {
+fn parts(id: &str) -> (&str, &str) {
     id.split_at(id.find("::").map_or(id.len(), |at| at + 2))
 }
 
@@ -89,20 +89,19 @@ impl Cases {
 
     /// The same of a case that is not in here yet.
     pub(super) fn key_of<'a>(&mut self, brief: &'a Brief<'_>) -> (u32, Cow<'a, str>) {
-        let class: &str = &brief.classname;
-        let is_plain = brief.exact.is_none() && !class.is_empty() && !class.contains(':');
-        if !is_plain {
-            let id = brief.id();
-            let (head, tail) = parts(&id);
-            return (self.head(head), Cow::Owned(tail.to_owned()));
-        }
         let recent = self.heads.get_index(self.recent as usize);
-        let is_recent =
-            recent.is_some_and(|head| head.strip_suffix("::").is_some_and(|head| head == class));
-        if !is_recent {
-            self.recent = self.head(&format!("{class}::"));
+        let is_recent = |head: &str| {
+            let class = head.strip_suffix("::");
+            brief.exact.is_none()
+                && class.is_some_and(|class| compare(class, &brief.classname).is_eq())
+        };
+        if recent.is_some_and(|head| is_recent(head)) {
+            return (self.recent, Cow::Borrowed(&brief.name));
         }
-        (self.recent, Cow::Borrowed(&brief.name))
+        let id = brief.id();
+        let (head, tail) = parts(&id);
+        self.recent = self.head(head);
+        (self.recent, Cow::Owned(tail.to_owned()))
     }
 
     pub(super) fn key_of_id<'a>(&mut self, id: &'a NodeId) -> (u32, &'a str) {

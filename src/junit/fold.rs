@@ -19,8 +19,8 @@ use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 #[derive(Default)]
 pub(super) struct Fold {
     cases: Cases,
-    /// Of each case, where there is one.
-    environments: Vec<Option<Rc<str>>>,
+    /// Those that follow one another, each with the number of its first case.
+    environments: Vec<(usize, Option<Rc<str>>)>,
     /// Hashes of ids, and which cases have them.
     index: HashTable<(u64, usize)>,
     hasher: RandomState,
@@ -73,11 +73,21 @@ impl Fold {
         self.renamed.get(&id?).copied()
     }
 
+    fn environment(&self, index: usize) -> Option<Rc<str>> {
+        let next = self
+            .environments
+            .partition_point(|(first, _)| *first <= index);
+        self.environments[..next].last()?.1.clone()
+    }
+
     /// The case that is added next.
     fn note(&mut self, hash: u64, environment: Option<Rc<str>>) {
         let entry = (hash, self.cases.len());
         self.index.insert_unique(hash, entry, |(hash, _)| *hash);
-        self.environments.push(environment);
+        let last = self.environments.last().map(|(_, last)| last);
+        if last != Some(&environment) {
+            self.environments.push((self.cases.len(), environment));
+        }
     }
 
     /// `known` is that of a case with the same id.
@@ -88,9 +98,9 @@ impl Fold {
         environment: Option<Rc<str>>,
         program: Program,
     ) -> bool {
+        let environments = [self.environment(known), environment.clone()];
         let told = self.cases.told_mut(known);
         let files = [&*told, &case].map(|case| case.location.as_ref().map(|at| at.path.clone()));
-        let environments = [self.environments[known].clone(), environment.clone()];
         let elsewhere =
             environments[0] != environments[1] && environments.iter().all(Option::is_some);
         if files[0] != files[1] || elsewhere {

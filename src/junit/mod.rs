@@ -24,6 +24,7 @@ mod fold;
 mod format;
 mod mocha;
 mod nunit;
+mod order;
 mod tap;
 mod trx;
 mod visible;

@@ -28,9 +28,10 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Looks at all bytes even where the first one is odd, as that goes many at once.
+/// Looks at all bytes even where the first one is odd, as the processor takes many at once then.
 pub(super) fn every(text: &str, is_so: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |every, byte| every & is_so(byte))
+    let odd = text.bytes().map(|byte| u8::from(!is_so(byte)));
+    odd.fold(0, |any, odd| any | odd) == 0
 }
 
 /// A byte that is no text.

@@ -337,33 +337,28 @@ fn push_attribute(name: &str, value: &str, out: &mut String) {
 /// In seconds to the microsecond, as durations of tests are added up.
 fn push_time(time: Duration, out: &mut String) {
     out.push_str(" time=\"");
-    push_number(time.as_secs(), 1, out);
+    out.push_str(itoa::Buffer::new().format(time.as_secs()));
     out.push('.');
-    push_number(time.subsec_micros().into(), 6, out);
+    // The first digit keeps the zeros.
+    let digits = 1_000_000 + time.subsec_micros();
+    out.push_str(&itoa::Buffer::new().format(digits)[1..]);
     out.push('"');
-}
-
-/// With so many digits at least. Formatting of the standard library takes a multiple of the time.
-fn push_number(number: u64, digits: usize, out: &mut String) {
-    if digits > 1 || number > 9 {
-        push_number(number / 10, digits.saturating_sub(1), out);
-    }
-    out.push(char::from(b"0123456789"[(number % 10) as usize]));
 }
 
 /// The only way of a string into the document.
 fn escape(text: &str, in_attribute: bool, out: &mut String) {
-    let is_plain = |byte| matches!(byte, b' '..=b'~') & !matches!(byte, b'&' | b'<' | b'>' | b'"');
+    let special = |byte: u8| {
+        matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\r')
+            | in_attribute & matches!(byte, b'\n' | b'\t')
+    };
+    let is_plain = |byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t') & !special(byte);
     if every(text, is_plain) {
         out.push_str(text);
         return;
     }
     let text = visible(text);
     let mut rest = text.as_ref();
-    let special = |c: char| {
-        matches!(c, '&' | '<' | '>' | '"' | '\r') || in_attribute && matches!(c, '\n' | '\t')
-    };
-    while let Some(at) = rest.find(special) {
+    while let Some(at) = rest.bytes().position(special) {
         let (clean, special) = rest.split_at(at);
         out.push_str(clean);
         out.push_str(match special.as_bytes()[0] {
