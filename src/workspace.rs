@@ -175,7 +175,7 @@ const WRITE_BYTES: usize = 256 << 10;
 /// The disk's, or the writer's own.
 pub(crate) fn write_atomic_with(
     path: &Utf8Path,
-    write: impl FnOnce(&mut dyn std::io::Write) -> Result<()>,
+    write: impl FnOnce(&mut (dyn std::io::Write + Send)) -> Result<()>,
 ) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
     let folder = folder.unwrap_or(Utf8Path::new("."));

@@ -174,7 +174,7 @@ fn parsed(bytes: &[u8], suite: &str) -> Result<Known> {
             junit.end
         );
         return Ok(Known {
-            reported: import::cases(junit.cases),
+            reported: import::cases(junit.cases.into_whole()),
             ..Known::default()
         });
     }

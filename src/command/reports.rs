@@ -44,7 +44,7 @@ pub(crate) fn conclude(
         }
         reads.push((path.to_string(), read));
     }
-    let mut report = unite::unite(reads);
+    let mut report = unite::unite(reads).into_report();
     suite.clone_into(&mut report.suite);
     let covered = files(patterns.coverage, "--coverage")?;
     let (coverage, data) = if covered.is_empty() {
