@@ -42,7 +42,8 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) reports: Option<Utf8PathBuf>,
 
-    /// `JUnit` files of any program, instead of the shards of a plan
+    /// Reports of any program, instead of the shards of a plan: `JUnit`, NUnit, xUnit.net, TRX, TAP,
+    /// the JSON of Dart and Mocha, told apart by content; `!GLOB` leaves files out
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) junit: Vec<String>,
 
