@@ -15,7 +15,7 @@ use crate::workspace::write_atomic_with;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MergeArgs {
-    /// Reports of tests, told apart by content: JUnit of any program, NUnit, xUnit.net, TRX, TAP,
+    /// Reports of tests, told apart by content: `JUnit` of any program, `NUnit`, xUnit.net, TRX, TAP,
     /// the JSON of Dart and Mocha; `!GLOB` leaves files out
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) junit: Vec<String>,
