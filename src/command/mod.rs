@@ -2,11 +2,12 @@
 
 mod analyse;
 pub(crate) mod change;
+pub(crate) mod comment;
 pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
 pub(crate) mod coverage;
-pub(crate) mod coverage_files;
+mod coverage_files;
 pub(crate) mod explain;
 pub(crate) mod flaky;
 pub(crate) mod gather_coverage;

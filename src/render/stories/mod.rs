@@ -1,6 +1,8 @@
 //! Runs that people meet, and what each sink tells about them.
 
 mod data;
+mod golden;
+mod hostile;
 mod limits;
 mod markdown;
 mod others;
