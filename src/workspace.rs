@@ -358,6 +358,7 @@ mod tests {
             exit_status: None,
             interrupted: None,
             gave_back: None,
+            retry_broken: None,
             environment: String::new(),
             totals: Totals::default(),
             peak_memory: None,

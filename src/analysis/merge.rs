@@ -33,6 +33,13 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
     let mut cases: BTreeMap<NodeId, (TestCase, Vec<Shard>)> = BTreeMap::new();
     let mut warnings = Vec::new();
     for result in results {
+        let manifest = result.manifest.as_ref();
+        if let Some(why) = manifest.and_then(|manifest| manifest.retry_broken.as_ref()) {
+            warnings.push(format!(
+                "shard {}: the retry in a fresh environment does not count, what failed stays failed: {why}",
+                result.shard
+            ));
+        }
         let Some(log) = &result.log else { continue };
         for case in log
             .finished

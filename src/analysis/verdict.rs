@@ -239,6 +239,7 @@ mod tests {
                 exit_status: None,
                 interrupted: None,
                 gave_back: None,
+                retry_broken: None,
                 environment: String::new(),
                 totals: crate::model::report::Totals::default(),
                 peak_memory: None,

@@ -223,7 +223,11 @@ fn merge_coverage(
     (coverage_merge::merge(parts), has_coverage)
 }
 
-fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {
+/// The coverage of one shard, if it measured any.
+///
+/// # Errors
+/// The disk's; not a report of coverage.py.
+pub(super) fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {
     if !path.exists() {
         return Ok(None);
     }

@@ -57,6 +57,22 @@ pub(crate) fn write(coverage: &Coverage, settings: &Settings, folder: &Utf8Path)
     one.and(two)
 }
 
+/// Writes the coverage of one shard, for programs to read.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn write_json(coverage: &Coverage, path: &Utf8Path) -> Result<()> {
+    let options = JsonOptions {
+        version: VERSION.to_owned(),
+        timestamp: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%S")
+            .to_string(),
+        precision: 0,
+        pretty: false,
+    };
+    write_atomic_with(path, |out| Ok(json::write(coverage, &options, out)?))
+}
+
 /// Writes the combined data file, which coverage.py opens.
 ///
 /// # Errors

@@ -7,11 +7,12 @@ use fs_err as fs;
 use super::console;
 use super::job::{Job, on_host};
 use super::plan::current_dir;
-use super::shard::{RetryArgs, open_manifest};
+use super::shard::open_manifest;
+use super::shard_args::RetryArgs;
 use super::work::{WorkArgs, check_shard};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
-use crate::pytest::plugin::{self, Company, Manner, PluginPaths};
+use crate::pytest::plugin::{self, Company, Manner, PluginPaths, Retries};
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -75,7 +76,7 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
     let current = |name: &str| std::env::var(name).ok();
     let manner = Manner {
         company: Company::Alone,
-        retries: args.retries.retries,
+        retries: Retries::Within(args.retries.retries),
     };
     for (name, value) in plugin::environment(&plan, shard, &paths, manner, current) {
         job.files.export_env(&name, &value)?;

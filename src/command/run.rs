@@ -10,7 +10,8 @@ use super::conclude::{self};
 use super::console;
 use super::job::Job;
 use super::plan::current_dir;
-use super::shard::{ShardArgs, ShardJob, Start, exit_of};
+use super::shard::{ShardJob, Start, exit_of};
+use super::shard_args::ShardArgs;
 use super::work::{WorkArgs, check_shard, shard_of_ci};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
@@ -37,6 +38,7 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
+    args.shard_args.check()?;
     let work = WorkDir::open(&args.work.work_dir)?;
     let job = Job::of_this_process()?;
     let plan_file = args.work.plan_path(&work);

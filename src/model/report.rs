@@ -156,6 +156,21 @@ impl TestCase {
         self.setup + self.call + self.teardown
     }
 
+    /// Remembers an earlier try that does not count; where that went wrong, it is flaky at best.
+    pub(crate) fn comes_after(&mut self, before: Self) {
+        self.attempts += before.attempts;
+        let mut problems = before.problems;
+        for problem in &mut problems {
+            problem.kind = ProblemKind::Rerun;
+        }
+        problems.append(&mut self.problems);
+        self.problems = problems;
+        let went_wrong = before.outcome >= Outcome::Flaky;
+        if went_wrong && self.outcome < Outcome::Flaky {
+            self.outcome = Outcome::Flaky;
+        }
+    }
+
     /// The problem that explains the outcome: the first failure or error, else the first of all.
     pub(crate) fn main_problem(&self) -> Option<&Problem> {
         self.problems
