@@ -89,6 +89,7 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
             suite: plan.suite.clone(),
             cases,
             shards,
+            environments: Vec::new(),
             warnings,
         },
         run_twice,
@@ -118,6 +119,7 @@ fn shard_run(
         .reduce(f64::max);
     ShardRun {
         shard,
+        environment: None,
         attempt: manifest.map_or(1, |manifest| manifest.attempt),
         predicted_seconds,
         started: first.or(manifest.map(|manifest| manifest.started)),

@@ -42,7 +42,8 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) reports: Option<Utf8PathBuf>,
 
-    /// `JUnit` files of any program, instead of the shards of a plan
+    /// `JUnit` files of any program, instead of the shards of a plan; 3.12=GLOB for those of one of several
+    /// environments
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) junit: Vec<String>,
 
@@ -432,6 +433,7 @@ mod tests {
             suite: "s".to_owned(),
             cases: Vec::new(),
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings: Vec::new(),
         };
         let red = Verdict {

@@ -386,6 +386,7 @@ pub(crate) fn write_junit(
         suite: suite.to_owned(),
         cases: cases.collect(),
         shards: Vec::new(),
+        environments: Vec::new(),
         warnings: Vec::new(),
     };
     workspace::write_atomic_with(&path, |out| Ok(junit::write::write(&report, out)?))

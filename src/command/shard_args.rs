@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::compose::ComposeArgs;
+use super::work::environment_name;
 use crate::model::exit::UsageError;
 use crate::model::human_duration::HumanDuration;
 use crate::runner::host::Limits;
@@ -35,7 +36,8 @@ pub(crate) struct ShardArgs {
         long,
         value_name = "NAME",
         default_value = "",
-        hide_default_value = true
+        hide_default_value = true,
+        value_parser = environment_name
     )]
     pub(crate) environment: String,
 

@@ -69,6 +69,7 @@ pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
         suite,
         cases,
         shards: Vec::new(),
+        environments: Vec::new(),
         warnings,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One suite holds all tests whatever shard they ran in: for most readers a test's identity is suite,
 //! class and name, and the next plan may put it into another shard. The shard is a property of the
-//! test. Reruns are written as Surefire does
+//! test. Several environments are a suite each, with the environment as its host. Reruns are written as Surefire does
 //! (<https://maven.apache.org/surefire/maven-surefire-plugin/xsd/surefire-test-report.xsd>).
 //!
 //! [`read`](super::read::read) gives back the id, class, name, location, shard, outcome, attempts,
@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use super::dialect::{GENERATOR, LOST, OUR_PROPERTIES, XFAIL, is_rerun, phase_type};
 use super::visible::visible;
-use crate::model::report::{Outcome, Phase, Problem, ProblemKind, Report, TestCase, Totals};
+use crate::model::report::{
+    EnvironmentRun, Outcome, Phase, Problem, ProblemKind, Report, TestCase, Totals,
+};
 
 const SKIP: &str = "pytest.skip";
 
@@ -29,45 +31,86 @@ pub(crate) fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         suite,
         cases,
         shards: _,
+        environments,
         warnings,
     } = report;
-    let Totals {
-        passed: _,
-        skipped,
-        xfailed,
-        xpassed: _,
-        flaky: _,
-        failed,
-        error,
-        lost,
-    } = report.totals();
-    let numbers = format!(
-        "name={} tests=\"{}\" failures=\"{failed}\" errors=\"{}\" skipped=\"{}\" time=\"{}\"",
-        Attribute(suite),
-        cases.len(),
-        error + lost,
-        skipped + xfailed,
-        Seconds(report.test_time()),
-    );
-    let (name, value) = GENERATOR;
+    let all = environments.iter().flat_map(|it| &it.cases);
+    let all = if environments.is_empty() {
+        Numbers::of(cases)
+    } else {
+        Numbers::of(all)
+    };
     writeln!(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>")?;
-    writeln!(out, "<testsuites {numbers}>\n<testsuite {numbers}>")?;
+    writeln!(out, "<testsuites name={} {all}>", Attribute(suite))?;
+    let mut said = warnings.join("\n");
+    if environments.is_empty() {
+        let head = format!("name={} {all}", Attribute(suite));
+        write_suite(&head, cases, &said, &mut out)?;
+    }
+    for EnvironmentRun { name, cases } in environments {
+        let suite = format!("{suite} in {name}");
+        let (suite, host) = (Attribute(&suite), Attribute(name));
+        // Readers that know of no environments keep tests of different hosts apart.
+        let head = format!("name={suite} hostname={host} {}", Numbers::of(cases));
+        write_suite(&head, cases, &std::mem::take(&mut said), &mut out)?;
+    }
+    writeln!(out, "</testsuites>")?;
+    out.flush()
+}
+
+/// What a suite says of its tests.
+#[derive(Default)]
+struct Numbers {
+    totals: Totals,
+    time: Duration,
+}
+
+impl Numbers {
+    fn of<'a>(cases: impl IntoIterator<Item = &'a TestCase> + Clone) -> Self {
+        Self {
+            totals: Totals::of(cases.clone()),
+            time: cases.into_iter().map(TestCase::duration).sum(),
+        }
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Totals {
+            passed: _,
+            skipped,
+            xfailed,
+            xpassed: _,
+            flaky: _,
+            failed,
+            error,
+            lost,
+        } = self.totals;
+        write!(
+            out,
+            "tests=\"{}\" failures=\"{failed}\" errors=\"{}\" skipped=\"{}\" time=\"{}\"",
+            self.totals.all(),
+            error + lost,
+            skipped + xfailed,
+            Seconds(self.time),
+        )
+    }
+}
+
+fn write_suite(head: &str, cases: &[TestCase], said: &str, out: &mut impl Write) -> io::Result<()> {
+    let (name, value) = GENERATOR;
+    writeln!(out, "<testsuite {head}>")?;
     writeln!(
         out,
         "<properties><property name=\"{name}\" value=\"{value}\"/></properties>"
     )?;
     for case in cases {
-        write_case(case, &mut out)?;
+        write_case(case, out)?;
     }
-    if !warnings.is_empty() {
-        writeln!(
-            out,
-            "<system-err>{}</system-err>",
-            Text(&warnings.join("\n"))
-        )?;
+    if !said.is_empty() {
+        writeln!(out, "<system-err>{}</system-err>", Text(said))?;
     }
-    writeln!(out, "</testsuite>\n</testsuites>")?;
-    out.flush()
+    writeln!(out, "</testsuite>")
 }
 
 fn write_case(case: &TestCase, out: &mut impl Write) -> io::Result<()> {
@@ -83,6 +126,7 @@ fn write_case(case: &TestCase, out: &mut impl Write) -> io::Result<()> {
         call: _,
         teardown: _,
         attempts,
+        environments: _,
         problems,
         properties: recorded,
         stdout,
@@ -302,6 +346,7 @@ mod tests {
             suite: "unit <&>".into(),
             cases,
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -321,6 +366,58 @@ mod tests {
             location: None,
             subtest: None,
         }
+    }
+
+    #[test]
+    fn each_environment_is_a_suite_and_its_tests_stay_apart() {
+        let case = |outcome| TestCase {
+            outcome,
+            ..TestCase::new(NodeId::new("a.py::x"))
+        };
+        let run = |name: &str, outcome| EnvironmentRun {
+            name: name.into(),
+            cases: vec![case(outcome)],
+        };
+        let report = Report {
+            suite: "unit".into(),
+            environments: vec![run("3.11", Outcome::Passed), run("3.12", Outcome::Lost)],
+            warnings: vec!["odd".into()],
+            ..report(vec![case(Outcome::Lost)])
+        };
+        let xml = written(&report);
+        insta::assert_snapshot!(xml, @r#"
+        <?xml version="1.0" encoding="utf-8"?>
+        <testsuites name="unit" tests="2" failures="0" errors="1" skipped="0" time="0.000000">
+        <testsuite name="unit in 3.11" hostname="3.11" tests="1" failures="0" errors="0" skipped="0" time="0.000000">
+        <properties><property name="generator" value="parallel-pytest"/></properties>
+        <testcase classname="a" name="x" time="0.000000">
+        <properties><property name="nodeid" value="a.py::x"/></properties>
+        </testcase>
+        <system-err>odd</system-err>
+        </testsuite>
+        <testsuite name="unit in 3.12" hostname="3.12" tests="1" failures="0" errors="1" skipped="0" time="0.000000">
+        <properties><property name="generator" value="parallel-pytest"/></properties>
+        <testcase classname="a" name="x" time="0.000000">
+        <properties><property name="nodeid" value="a.py::x"/></properties>
+        <error type="lost" message="lost: planned or started, never finished"/>
+        </testcase>
+        </testsuite>
+        </testsuites>
+        "#);
+        let back = read(xml.as_bytes());
+        let ids = back
+            .cases
+            .iter()
+            .map(|case| (case.id.as_str(), case.outcome));
+        let ids: Vec<_> = ids.collect();
+        assert_eq!(
+            ids,
+            [
+                ("a.py::x [3.11]", Outcome::Passed),
+                ("a.py::x [3.12]", Outcome::Lost)
+            ]
+        );
+        assert_eq!((back.end, back.warnings), (ReadEnd::Complete, Vec::new()));
     }
 
     #[test]
@@ -499,7 +596,7 @@ mod tests {
                 id: NodeId::new(id), classname, name, file: None,
                 location: line.map(|line| Location { path: "tests/a.py".into(), line }),
                 shard: shard.and_then(|index| format!("{index}/6").parse().ok()),
-                outcome, setup, call, teardown, attempts, problems, properties, stdout, stderr,
+                outcome, setup, call, teardown, attempts, environments: Vec::new(), problems, properties, stdout, stderr,
             }
         }
     }
