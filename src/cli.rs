@@ -68,7 +68,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match start(args.into_iter().collect()) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            console::say(format!("error: {}", one_line(&format!("{error:#}"))));
+            console::error(one_line(&format!("{error:#}")));
             Exit::of_error(&error).into()
         }
     }

@@ -58,7 +58,18 @@ impl Drop for Guarded {
 
 /// `warning: …`, once a line.
 pub(crate) fn warn(line: impl AsRef<str>) {
-    say(format!("warning: {}", line.as_ref().replace('\n', " ")));
+    say(said("warning", line.as_ref()));
+}
+
+/// `error: …`, once a line.
+pub(crate) fn error(line: impl AsRef<str>) {
+    say(said("error", line.as_ref()));
+}
+
+/// No command to GitHub's runner, which reads `##[` anywhere in a line (`ActionCommand.cs`).
+fn said(kind: &str, text: &str) -> String {
+    let text = text.replace('\n', " ").replace("##[", "##\u{200b}[");
+    format!("{kind}: {text}")
 }
 
 /// Columns of the terminal; 100 where there is none.

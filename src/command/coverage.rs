@@ -109,7 +109,7 @@ fn report(args: &ReportArgs) -> Result<Exit> {
         skip_empty: settings.skip_empty,
         sort: settings.sort,
     };
-    console::print(table(&coverage, &options).map_err(UsageError)?.trim_end());
+    console::print_foreign(table(&coverage, &options).map_err(UsageError)?.trim_end());
     let threshold = args.input.fail_under.unwrap_or(settings.fail_under);
     Ok(judge(
         coverage.totals().percent(),
@@ -128,7 +128,7 @@ fn difference(args: &DiffArgs) -> Result<Exit> {
         ..
     } = read(&args.input)?;
     let patch = diff::patch(&coverage, &change.added);
-    console::print(diff::summary(&patch, &change.against, settings.precision));
+    console::print_foreign(diff::summary(&patch, &change.against, settings.precision));
     let threshold = args.input.fail_under.unwrap_or(0.0);
     Ok(judge(
         patch.totals().percent(),

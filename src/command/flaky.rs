@@ -37,6 +37,6 @@ pub(crate) async fn flaky(args: FlakyArgs) -> Result<Exit> {
     };
     let mut rates: Vec<_> = flaky::rates(&known.history.ends);
     rates.sort_by_key(|rate| (Reverse(rate.per_mille()), rate.id));
-    console::print(flaky::table(&rates, known.source.as_deref()).trim_end());
+    console::print_foreign(flaky::table(&rates, known.source.as_deref()).trim_end());
     Ok(Exit::Green)
 }

@@ -174,7 +174,7 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
     };
     if dry_run {
         for shard in Shard::all(total) {
-            console::print(job.explain(shard));
+            console::print_foreign(job.explain(shard));
         }
         return Ok(Exit::Green);
     }
@@ -240,9 +240,14 @@ fn conclude(
             "the next plan knows nothing of this run: {error:#}"
         ));
     }
-    if let Some(github) = Job::of_this_process()? {
-        github.hand_over(&args.output);
-        github.hand_over_shards(work.path(), job.project.is_some());
+    match Job::of_this_process() {
+        Ok(Some(github)) => {
+            github.hand_over(&args.output);
+            github.hand_over_shards(work.path(), job.project.is_some());
+        }
+        Ok(None) => {}
+        // The tests have run, and their result stands.
+        Err(error) => console::warn(format!("{error:#}")),
     }
     Ok(conclusion)
 }

@@ -179,7 +179,7 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
         console::say(text);
     }
     console::say(format!("plan {} written to {path}", &plan.digest[..12]));
-    console::say(explain::shards(&planned, args.explain));
+    console::say_foreign(explain::shards(&planned, args.explain));
     match job {
         Some(job) => {
             job.files.set_output("matrix", &matrix(plan))?;

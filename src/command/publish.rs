@@ -170,7 +170,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
         style: console::style(),
         report: Some(args.output.as_str()),
     };
-    console::print(terminal::report(&view, options));
+    console::print_foreign(terminal::report(&view, options));
     if let Some(job) = &job {
         job.hand_over(work.path());
         job.hand_over(&args.output);

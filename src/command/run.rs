@@ -85,7 +85,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         project: project.map(Arc::new),
     };
     if args.shard_args.dry_run {
-        console::print(shard_job.explain(shard));
+        console::print_foreign(shard_job.explain(shard));
         return Ok(Exit::Green);
     }
     let screen = Terminal::stdout(console::guard());
