@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
+use crate::model::environment;
 use crate::model::exit::UsageError;
 use crate::model::fleet_use::{FLEET_USE_VERSION, FleetUse};
 use crate::model::plan::Plan;
@@ -294,8 +295,8 @@ fn read_capped(path: &Utf8Path) -> Result<Vec<u8>> {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) plans: Vec<Utf8PathBuf>,
-    /// The newest attempt of each shard.
-    pub(crate) shards: BTreeMap<Shard, (ShardManifest, Utf8PathBuf)>,
+    /// The newest attempt of each shard of each environment.
+    pub(crate) shards: BTreeMap<(String, Shard), (ShardManifest, Utf8PathBuf)>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -337,13 +338,17 @@ impl Found {
         match read_manifest(folder) {
             Err(error) => self.warnings.push(format!("{error:#}")),
             Ok(manifest) => {
-                let known = self
-                    .shards
-                    .get(&manifest.shard)
-                    .map_or(0, |(known, _)| known.attempt);
-                if manifest.attempt > known {
-                    self.shards
-                        .insert(manifest.shard, (manifest, folder.to_owned()));
+                let environment = manifest.environment.as_str();
+                if !environment.is_empty()
+                    && let Err(what) = environment::check(environment)
+                {
+                    self.warnings.push(format!("{folder} is left out: {what}"));
+                    return;
+                }
+                let key = (environment.to_owned(), manifest.shard);
+                let known = self.shards.get(&key);
+                if manifest.attempt > known.map_or(0, |(known, _)| known.attempt) {
+                    self.shards.insert(key, (manifest, folder.to_owned()));
                 }
             }
         }
@@ -367,6 +372,7 @@ mod tests {
             exit_status: None,
             interrupted: None,
             gave_back: None,
+            retry_broken: None,
             environment: String::new(),
             totals: Totals::default(),
             peak_memory: None,

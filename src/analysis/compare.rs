@@ -108,6 +108,7 @@ mod tests {
             suite: "s".to_owned(),
             cases: cases.collect(),
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -33,6 +33,13 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
     let mut cases: BTreeMap<NodeId, (TestCase, Vec<Shard>)> = BTreeMap::new();
     let mut warnings = Vec::new();
     for result in results {
+        let manifest = result.manifest.as_ref();
+        if let Some(why) = manifest.and_then(|manifest| manifest.retry_broken.as_ref()) {
+            warnings.push(format!(
+                "shard {}: the retry in a fresh environment does not count, what failed stays failed: {why}",
+                result.shard
+            ));
+        }
         let Some(log) = &result.log else { continue };
         for case in log
             .finished
@@ -82,6 +89,7 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
             suite: plan.suite.clone(),
             cases,
             shards,
+            environments: Vec::new(),
             warnings,
         },
         run_twice,
@@ -111,6 +119,7 @@ fn shard_run(
         .reduce(f64::max);
     ShardRun {
         shard,
+        environment: None,
         attempt: manifest.map_or(1, |manifest| manifest.attempt),
         predicted_seconds,
         started: first.or(manifest.map(|manifest| manifest.started)),

@@ -177,6 +177,7 @@ mod tests {
             suite: "s".to_owned(),
             cases: vec![failed("a"), failed("b")],
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings: Vec::new(),
         };
         let muted = |ids: &[&str]| {

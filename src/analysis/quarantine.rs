@@ -184,6 +184,7 @@ mod tests {
             suite: "s".to_owned(),
             cases: tests.iter().map(case).collect(),
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::merge::ShardResult;
 use crate::model::node_id::NodeId;
 use crate::model::plan::Plan;
-use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
+use crate::model::report::{Phase, Problem, ProblemKind, TestCase};
 use crate::model::shard::Shard;
 use crate::pytest::log::{Broken, ShardLog};
 
@@ -200,13 +200,8 @@ fn log_of(results: &mut [ShardResult], shard: Shard) -> Option<&mut ShardLog> {
         .as_mut()
 }
 
-fn ran_before(again: &mut TestCase, before: TestCase, message: &str) {
-    again.attempts += before.attempts;
-    let mut problems = before.problems;
-    for problem in &mut problems {
-        problem.kind = ProblemKind::Rerun;
-    }
-    problems.push(Problem {
+fn ran_before(again: &mut TestCase, mut before: TestCase, message: &str) {
+    before.problems.push(Problem {
         phase: Phase::Call,
         kind: ProblemKind::Rerun,
         message: message.to_owned(),
@@ -214,12 +209,7 @@ fn ran_before(again: &mut TestCase, before: TestCase, message: &str) {
         location: None,
         subtest: None,
     });
-    problems.append(&mut again.problems);
-    again.problems = problems;
-    let went_wrong = before.outcome >= Outcome::Flaky;
-    if went_wrong && again.outcome < Outcome::Flaky {
-        again.outcome = Outcome::Flaky;
-    }
+    again.comes_after(before);
 }
 
 /// A shard that died of itself and of whose tests none is missing.
@@ -262,6 +252,7 @@ mod tests {
     use crate::analysis::verdict::decide;
     use crate::model::plan::Queue;
     use crate::model::plan::tests::plan;
+    use crate::model::report::Outcome;
     use crate::model::verdict::{Reason, Verdict};
 
     const START: &str =

@@ -56,12 +56,7 @@ pub(crate) fn decide(
         });
     }
     let totals = merged.report.totals();
-    if totals.failed + totals.error > 0 {
-        reasons.push(Reason::TestsFailed {
-            failed: totals.failed,
-            errors: totals.error,
-        });
-    }
+    reasons.extend(Reason::of_failures(totals));
     for (job, result) in failed_jobs() {
         reasons.push(Reason::JobFailed {
             job: job.clone(),
@@ -192,8 +187,11 @@ fn unexplained_exit(
 }
 
 /// pytest-cov's `--cov-fail-under`, which only the merged result can judge.
-fn coverage_reason(results: &[ShardResult], coverage: Option<&Coverage>) -> Option<Reason> {
-    let logs = results.iter().filter_map(|result| result.log.as_ref());
+pub(super) fn coverage_reason<'a>(
+    results: impl IntoIterator<Item = &'a ShardResult>,
+    coverage: Option<&Coverage>,
+) -> Option<Reason> {
+    let logs = results.into_iter().filter_map(|result| result.log.as_ref());
     let wanted = logs
         .filter_map(|log| log.coverage_fail_under)
         .reduce(f64::max)?;
@@ -239,6 +237,7 @@ mod tests {
                 exit_status: None,
                 interrupted: None,
                 gave_back: None,
+                retry_broken: None,
                 environment: String::new(),
                 totals: crate::model::report::Totals::default(),
                 peak_memory: None,

@@ -179,6 +179,7 @@ mod tests {
             suite: "s".to_owned(),
             cases: Vec::new(),
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings: Vec::new(),
         };
         let red = Verdict {

@@ -8,6 +8,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use super::console;
 use super::gather_coverage::settings_or_none;
 use super::shard_coverage;
+use crate::analysis::environments::{self, Part};
 use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
 use crate::analysis::settle::{Settled, settle};
@@ -107,60 +108,35 @@ pub(crate) fn conclude(
     commit: Option<&str>,
 ) -> Result<Conclusion> {
     let mut warnings = found.warnings.clone();
-    let (planned, strange): (Vec<_>, Vec<_>) = found
-        .shards
-        .iter()
-        .partition(|(shard, _)| plan.shards.iter().any(|planned| planned.shard == **shard));
-    warnings.extend(strange.iter().map(|(shard, (_, folder))| {
-        format!("shard {shard} in {folder} is not of this plan: it is left out")
-    }));
-    let read: Vec<_> = planned
-        .into_par_iter()
-        .map(|(shard, (manifest, folder))| {
-            let log = workspace::read_log(folder)?;
-            let told = log.as_ref().and_then(|log| junit_disagrees(log, folder));
-            let result = ShardResult {
-                shard: *shard,
-                manifest: Some(manifest.clone()),
-                log,
-                last_words: workspace::last_words(folder),
-            };
-            Ok((result, told, (shard, folder)))
-        })
-        .collect::<Result<_>>()?;
-    let (mut results, mut folders) = (Vec::new(), Vec::new());
-    for (result, told, place) in read {
-        let shard = result.shard;
-        warnings.extend(told.map(|what| format!("the JUnit of shard {shard}: {what}")));
-        results.push(result);
-        folders.push(place);
+    let environments = environments_of(plan, found);
+    warnings.extend(strange(plan, found, &environments));
+    let mut parts = Vec::new();
+    let mut folders = Vec::new();
+    for environment in &environments {
+        let (part, places) = conclude_part(plan, found, environment, &environments)?;
+        parts.push(part);
+        folders.extend(places);
     }
     let (coverage, data) =
         match shard_coverage::gather(&folders, &settings_or_none(), &mut warnings)? {
             Some(gathered) => (Some(gathered.coverage.below(prefix)), gathered.data),
             None => (None, None),
         };
-    let Settled {
-        results,
-        warnings: settled,
-        left,
-    } = settle(plan, results);
-    warnings.extend(settled);
-    let mut merged = Merged {
-        left,
-        ..merge(plan, &results)
-    };
-    merged.report.warnings.extend(warnings);
-    let verdict = decide(plan, &results, &merged, coverage.as_ref(), jobs);
     let run = history::Run {
         suite: &plan.suite,
         total: plan.shards.len(),
         commit,
     };
-    let history = history::fold(history, run, &results);
-    let report = merged.report.below(prefix);
+    let history = history::fold(history, run, teacher(plan, &parts));
+    let (mut report, verdict) = if let [part] = parts.as_mut_slice() {
+        let verdict = decide(plan, &part.results, &part.merged, coverage.as_ref(), jobs);
+        (parts.swap_remove(0).merged.report, verdict)
+    } else {
+        environments::conclude(plan, parts, coverage.as_ref(), jobs)
+    };
+    report.warnings.extend(warnings);
     Ok(Conclusion {
-        report,
+        report: report.below(prefix),
         verdict,
         coverage,
         data,
@@ -172,6 +148,105 @@ pub(crate) fn conclude(
     })
 }
 
+/// The environments that have to be there: those of the plan, else those that were found. One that has
+/// no name is the only one.
+fn environments_of(plan: &Plan, found: &Found) -> Vec<String> {
+    if !plan.environments.is_empty() {
+        return plan.environments.clone();
+    }
+    let mut names: Vec<String> = found.shards.keys().map(|(name, _)| name.clone()).collect();
+    names.dedup();
+    if names.is_empty() {
+        names.push(String::new());
+    }
+    names
+}
+
+/// Shards that are none of this plan.
+fn strange(plan: &Plan, found: &Found, environments: &[String]) -> Vec<String> {
+    let of_plan = |shard: Shard| plan.shards.iter().any(|planned| planned.shard == shard);
+    let strange = found.shards.iter().filter_map(|((environment, shard), (_, folder))| {
+        if !of_plan(*shard) {
+            return Some(format!("shard {shard} in {folder} is not of this plan: it is left out"));
+        }
+        (!environments.contains(environment)).then(|| {
+            format!("shard {shard} in {folder} ran in the environment `{environment}`, which is not of this plan: it is left out")
+        })
+    });
+    strange.collect()
+}
+
+/// Reads and merges the shards of one environment. Returns their folders, too.
+fn conclude_part(
+    plan: &Plan,
+    found: &Found,
+    environment: &str,
+    all: &[String],
+) -> Result<(Part, Vec<(Shard, Utf8PathBuf)>)> {
+    let of_plan = |shard: Shard| plan.shards.iter().any(|planned| planned.shard == shard);
+    let ours: Vec<_> = found
+        .shards
+        .iter()
+        .filter(|((name, shard), _)| name == environment && of_plan(*shard))
+        .map(|((_, shard), (manifest, folder))| (*shard, manifest, folder))
+        .collect();
+    let read: Vec<_> = ours
+        .into_par_iter()
+        .map(|(shard, manifest, folder)| {
+            let log = workspace::read_log(folder)?;
+            let told = log.as_ref().and_then(|log| junit_disagrees(log, folder));
+            let result = ShardResult {
+                shard,
+                manifest: Some(manifest.clone()),
+                log,
+                last_words: workspace::last_words(folder),
+            };
+            Ok((result, told, folder.clone()))
+        })
+        .collect::<Result<_>>()?;
+    let (mut results, mut folders, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    for (result, told, folder) in read {
+        let shard = result.shard;
+        warnings.extend(told.map(|what| format!("the JUnit of shard {shard}: {what}")));
+        results.push(result);
+        folders.push((shard, folder));
+    }
+    let Settled {
+        results,
+        warnings: settled,
+        left,
+    } = settle(plan, results);
+    warnings.extend(settled);
+    let mut merged = Merged {
+        left,
+        ..merge(plan, &results)
+    };
+    merged.report.warnings.extend(warnings);
+    let name = if environment.is_empty() && all.len() > 1 {
+        "no name"
+    } else {
+        environment
+    };
+    let part = Part {
+        name: name.into(),
+        results,
+        merged,
+    };
+    Ok((part, folders))
+}
+
+/// The environment that the history learns from: one, since times of different ones do not mix, and a
+/// test that fails in one of them only is not flaky.
+fn teacher<'a>(plan: &Plan, parts: &'a [Part]) -> &'a [ShardResult] {
+    let whole = parts
+        .iter()
+        .find(|part| part.results.len() == plan.shards.len());
+    let any = || parts.iter().find(|part| !part.results.is_empty());
+    whole
+        .or_else(any)
+        .map_or(&[], |part| part.results.as_slice())
+}
+
 /// The end of a single shard. One that holds no tests is as good as one whose tests passed.
 ///
 /// # Errors
@@ -180,7 +255,7 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
     let folder = work.shard_dir(shard);
     let manifest = workspace::read_manifest(&folder)?;
     let found = Found {
-        shards: [(shard, (manifest, folder))].into(),
+        shards: [((manifest.environment.clone(), shard), (manifest, folder))].into(),
         ..Found::default()
     };
     let shards = plan
@@ -192,6 +267,7 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
     let alone = Plan {
         shards,
         queue: None,
+        environments: Vec::new(),
         ..plan.clone()
     };
     let mut conclusion = conclude(

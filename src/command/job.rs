@@ -1,5 +1,7 @@
 //! The GitHub job we are a step of: its context, its files, and the artifacts of its run.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
@@ -8,7 +10,7 @@ use super::console;
 use crate::coverage::diff::Change;
 use crate::github::artifact::archive::{self, Limits};
 use crate::github::artifact::listed::Listed;
-use crate::github::artifact::name::{ArtifactName, Content, SuiteName};
+use crate::github::artifact::name::{ArtifactName, Content, EnvironmentSlug, SuiteName};
 use crate::github::artifact::pack::{self, Source};
 use crate::github::artifact::rest;
 use crate::github::artifact::service::Service;
@@ -23,7 +25,7 @@ use crate::github::workflow::{self, Files};
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
 use crate::workspace::{
-    COVERAGE_FILE, DATA_FILE, EVENTS_FILE, HISTORY_FILE, JUNIT_FILE, LOG_FILE, MANIFEST_FILE,
+    self, COVERAGE_FILE, DATA_FILE, EVENTS_FILE, HISTORY_FILE, JUNIT_FILE, LOG_FILE, MANIFEST_FILE,
     MEASURED_FILE, PLAN_FILE, RESULT_FILE,
 };
 
@@ -122,6 +124,7 @@ impl Job {
         &self,
         suite: &str,
         shard: Shard,
+        environment: &str,
         folder: &Utf8Path,
     ) -> Result<()> {
         let named = SHARD_FILES.iter().map(|name| Source {
@@ -130,8 +133,12 @@ impl Job {
         });
         let sources = named.filter(|source| source.path.is_file()).collect();
         let attempt = self.context.run_attempt;
-        self.upload(suite, Content::Shard { shard, attempt }, sources)
-            .await?;
+        let content = Content::Shard {
+            shard,
+            environment: EnvironmentSlug::of(environment),
+            attempt,
+        };
+        self.upload(suite, content, sources).await?;
         Ok(())
     }
 
@@ -332,37 +339,55 @@ impl Job {
                 _ => None,
             })
         };
-        let shards = |listed: &[Listed]| {
-            listed
+        let environments = |listed: &[Listed]| {
+            let all = listed
                 .iter()
-                .filter(|listed| matches!(listed.name.content, Content::Shard { .. }))
-                .count()
+                .filter_map(|listed| match &listed.name.content {
+                    Content::Shard { environment, .. } => Some(environment.clone()),
+                    _ => None,
+                });
+            let all: Vec<_> = all.collect();
+            (all.len(), all.into_iter().collect::<BTreeSet<_>>().len())
         };
-        let complete =
-            |listed: &[Listed]| total(listed).is_some_and(|total| shards(listed) >= total);
         let mut wait = Wait::default();
         if !patient {
             wait.limit = std::time::Duration::from_secs(10);
         }
         let mut limits = Limits::default();
         let mut warnings = Vec::new();
-        for artifact in list_until(&store, suite, complete, wait).await? {
-            if matches!(
-                artifact.name.content,
-                Content::Report { .. } | Content::History
-            ) {
-                continue;
+        let (mut planned, mut waited) = (1, false);
+        loop {
+            let complete = |listed: &[Listed]| {
+                let (shards, seen) = environments(listed);
+                total(listed).is_some_and(|total| shards >= total.saturating_mul(planned.max(seen)))
+            };
+            let listed = list_until(&store, suite, complete, wait).await?;
+            let (_, seen) = environments(&listed);
+            for artifact in listed {
+                let place = folder.join(artifact.name.to_string());
+                let is_wanted = matches!(
+                    artifact.name.content,
+                    Content::Plan { .. } | Content::Shard { .. }
+                );
+                if !is_wanted || place.exists() {
+                    continue;
+                }
+                fs::create_dir_all(&place)?;
+                if let Err(error) = self.download(&store, &artifact, &place, &mut limits).await {
+                    warnings.push(format!(
+                        "the artifact {} is left out: {error:#}",
+                        artifact.name
+                    ));
+                } else if matches!(artifact.name.content, Content::Plan { .. }) {
+                    let plan = workspace::read_plan(&place.join(PLAN_FILE));
+                    planned = plan.map_or(1, |plan| plan.environments.len().max(1));
+                }
             }
-            let place = folder.join(artifact.name.to_string());
-            fs::create_dir_all(&place)?;
-            if let Err(error) = self.download(&store, &artifact, &place, &mut limits).await {
-                warnings.push(format!(
-                    "the artifact {} is left out: {error:#}",
-                    artifact.name
-                ));
+            // A whole environment may lag behind, which only the plan knows of.
+            if planned <= seen.max(1) || std::mem::replace(&mut waited, true) {
+                return Ok(warnings);
             }
         }
-        Ok(warnings)
     }
 
     fn own_run(&self) -> Result<Store<'_>> {

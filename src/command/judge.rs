@@ -155,7 +155,7 @@ fn is_whole(reasons: &[Reason]) -> bool {
     !reasons.iter().any(|reason| {
         reason.is_loss()
             || matches!(
-                reason,
+                reason.anywhere(),
                 Reason::CollectionFailed { .. }
                     | Reason::InternalError { .. }
                     | Reason::PytestFailed { .. }

@@ -21,7 +21,8 @@ use super::progress;
 use super::queue::QueueDir;
 use super::report_folder;
 use super::run::interrupted;
-use super::shard::{ShardArgs, ShardJob, Start, exit_of};
+use super::shard::{ShardJob, Start, exit_of};
+use super::shard_args::ShardArgs;
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::model::exit::{Exit, UsageError};
@@ -98,7 +99,7 @@ impl LocalArgs {
         }
         let reason = if selection::distributes(arguments) {
             "pytest-xdist distributes the tests inside the shards"
-        } else if self.shard_args.retries.retries > 0 {
+        } else if self.shard_args.retries_within() > 0 {
             "a retry comes after all tests of its shard, and a unit would have ended before"
         } else {
             return Dealing::Dynamic;
@@ -113,6 +114,7 @@ impl LocalArgs {
 }
 
 pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
+    args.shard_args.check()?;
     let work = WorkDir::open(&args.work.work_dir)?;
     let token = RunToken::random();
     let dry_run = args.shard_args.dry_run;

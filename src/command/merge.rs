@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::console;
 use super::coverage_files;
 use super::gather_coverage::{self, Gathered, gather};
-use crate::junit::write::Document;
+use crate::junit::write::Tests as _;
 use crate::junit::{found, read, unite, write};
 use crate::model::exit::{Exit, UsageError};
 use crate::workspace::write_atomic_with;

@@ -10,6 +10,7 @@ use super::explain;
 use super::history::{self, HistoryArgs, Known};
 use super::job::Job;
 use super::work::WorkArgs;
+use crate::model::environment::Environments;
 use crate::model::exit::{Exit, UsageError};
 use crate::model::human_duration::HumanDuration;
 use crate::model::plan::{Plan, PlanInputs};
@@ -49,6 +50,16 @@ pub(crate) struct PlanArgs {
     /// What must not be cut: `class`, `file`, or a pattern of files that stay in one shard
     #[arg(long, value_name = "WHAT")]
     pub(crate) keep_together: Vec<KeepTogether>,
+
+    /// Environments that every shard runs in, such as 3.12,3.13: the matrix has them, too, and one that
+    /// does not report is lost
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) environments: Environments,
 
     /// Show what each shard runs, which files are cut, and what limits the plan
     #[arg(long)]
@@ -107,9 +118,21 @@ impl PlanArgs {
     /// # Errors
     /// Arguments that contradict each other: the user's to mend.
     fn shard_count(&self) -> Result<ShardCount, UsageError> {
+        let environments = self.environments.0.len().max(1);
+        let room = MAX_SHARDS
+            / u16::try_from(environments)
+                .unwrap_or(MAX_SHARDS)
+                .min(MAX_SHARDS);
+        if let Some(Wanted::Exactly(count)) = self.shards
+            && count > room
+        {
+            return Err(UsageError(format!(
+                "{count} shards in {environments} environments are more than the {MAX_SHARDS} jobs that GitHub runs of a matrix: choose at most --shards {room}"
+            )));
+        }
         let auto = AutoRequest {
             target: self.target_time.map(|time| time.get().as_secs_f64()),
-            max: self.max_shards.unwrap_or(MAX_SHARDS),
+            max: self.max_shards.unwrap_or(room).min(room),
             job_start_up: self.job_start_up.get().as_secs_f64(),
         };
         match (self.shards, self.target_time, self.max_shards) {
@@ -147,7 +170,9 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
         keep_together: &args.keep_together,
         dealing: Dealing::Planned,
     };
-    let planned = order.plan(discovery.await??, known);
+    let mut planned = order.plan(discovery.await??, known);
+    planned.plan.environments = args.environments.0;
+    planned.plan = planned.plan.seal();
     let plan = &planned.plan;
     let path = args.work.plan_path(&work);
     write(plan, &path)?;
@@ -292,7 +317,11 @@ pub(crate) fn write(plan: &Plan, path: &Utf8Path) -> Result<()> {
 /// The value of `strategy.matrix`.
 fn matrix(plan: &Plan) -> String {
     let shards: Vec<Shard> = plan.shards.iter().map(|planned| planned.shard).collect();
-    serde_json::json!({ "shard": shards }).to_string()
+    let mut matrix = serde_json::json!({ "shard": shards });
+    if !plan.environments.is_empty() {
+        matrix["environment"] = plan.environments.clone().into();
+    }
+    matrix.to_string()
 }
 
 #[cfg(test)]
@@ -325,6 +354,10 @@ mod tests {
         assert!(auto("--target-time 5m"));
         assert!(auto("--max-shards 3"));
         assert!(auto("--shards auto --target-time 90s --max-shards 3"));
+        assert_eq!(
+            shards("--shards 64 --environments 3.11,3.12,3.13,pypy"),
+            Ok(ShardCount::Exactly(64))
+        );
     }
 
     #[test]
@@ -347,6 +380,8 @@ mod tests {
             "--price -1",
             "--price NaN",
             "--target-time soon",
+            "--shards 65 --environments 3.11,3.12,3.13,pypy",
+            "--environments 3.11,3.11",
             "--keep-together a[",
         ] {
             assert!(shards(line).is_err(), "{line}");

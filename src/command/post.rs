@@ -48,7 +48,8 @@ pub(crate) async fn post(args: PostArgs) -> Result<Exit> {
     };
     write_junit(&manifest.suite, shard, &log, &shard_dir)?;
     workspace::write_manifest(&shard_dir, &manifest)?;
-    job.upload_shard(&manifest.suite, shard, &shard_dir).await?;
+    job.upload_shard(&manifest.suite, shard, &manifest.environment, &shard_dir)
+        .await?;
     fs::remove_file(&prepared)?;
     job.hand_over(work.path());
     Ok(Exit::Green)

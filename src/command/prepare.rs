@@ -7,11 +7,12 @@ use fs_err as fs;
 use super::console;
 use super::job::{Job, on_host};
 use super::plan::current_dir;
-use super::shard::{RetryArgs, open_manifest};
-use super::work::{WorkArgs, check_shard};
+use super::shard::open_manifest;
+use super::shard_args::RetryArgs;
+use super::work::{WorkArgs, check_environment, check_shard, environment_name};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
-use crate::pytest::plugin::{self, Company, Manner, PluginPaths};
+use crate::pytest::plugin::{self, Company, Manner, PluginPaths, Retries};
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -29,7 +30,8 @@ pub(crate) struct PrepareArgs {
         long,
         value_name = "NAME",
         default_value = "",
-        hide_default_value = true
+        hide_default_value = true,
+        value_parser = environment_name
     )]
     pub(crate) environment: String,
 
@@ -58,6 +60,7 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
     }
     let plan = args.work.read_plan(&work)?;
     check_shard(&plan, shard)?;
+    check_environment(&plan, &args.environment)?;
     work.clear_shards()?;
     let shard_dir = work.fresh_shard_dir(shard)?;
     let manifest = open_manifest(&plan, shard, job.context.run_attempt, &args.environment);
@@ -77,7 +80,7 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
     let current = |name: &str| std::env::var(name).ok();
     let manner = Manner {
         company: Company::Alone,
-        retries: args.retries.retries,
+        retries: Retries::Within(args.retries.retries),
     };
     for (name, value) in plugin::environment(&plan, shard, &paths, manner, current) {
         job.files.export_env(&name, &value)?;

@@ -38,7 +38,8 @@ pub(crate) struct PublishArgs {
     pub(crate) reports: Option<Utf8PathBuf>,
 
     /// Reports of any program, instead of the shards of a plan: `JUnit`, `NUnit`, xUnit.net, TRX, TAP,
-    /// the JSON of Dart and Mocha, told apart by content; `!GLOB` leaves files out
+    /// the JSON of Dart and Mocha, told apart by content; `!GLOB` leaves files out, 3.12=GLOB are those
+    /// of one of several environments
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) junit: Vec<String>,
 

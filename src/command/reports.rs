@@ -7,9 +7,11 @@ use camino::Utf8Path;
 use super::conclude::Conclusion;
 use super::gather_coverage::{self, gather};
 use super::merge::{files, read_junit};
+use crate::analysis::environments;
 use crate::analysis::verdict::JobResults;
 use crate::junit::found::ReadEnd;
 use crate::junit::unite;
+use crate::model::environment;
 use crate::model::history::{HISTORY_VERSION, History};
 use crate::model::verdict::{Reason, Verdict};
 
@@ -30,17 +32,23 @@ pub(crate) fn conclude(
     jobs: &JobResults,
     prefix: &Utf8Path,
 ) -> Result<Conclusion> {
-    let reads = read_junit(&files(patterns.junit, "--junit")?)?;
-    let broken = reads
-        .iter()
-        .filter(|(_, read)| read.end != ReadEnd::Complete);
-    let mut reasons: Vec<Reason> = broken
-        .map(|(file, read)| Reason::ReportBroken {
+    let mut reads = Vec::new();
+    let mut reasons = Vec::new();
+    for (environment, globs) in by_environment(patterns.junit) {
+        let those = read_junit(&files(&globs, "--junit")?)?;
+        let broken = those
+            .iter()
+            .filter(|(_, read)| read.end != ReadEnd::Complete);
+        reasons.extend(broken.map(|(file, read)| Reason::ReportBroken {
             file: file.clone(),
             what: read.end.to_string(),
-        })
-        .collect();
-    let mut report = unite::unite(reads).into_report();
+        }));
+        reads.push((environment.into(), unite::unite(those).into_report()));
+    }
+    let mut report = match reads.len() {
+        1 => reads.swap_remove(0).1,
+        _ => environments::unite(suite, reads),
+    };
     suite.clone_into(&mut report.suite);
     let covered = files(patterns.coverage, "--coverage")?;
     let (coverage, data) = if covered.is_empty() {
@@ -51,12 +59,7 @@ pub(crate) fn conclude(
         (Some(gathered.coverage.below(prefix)), gathered.data)
     };
     let totals = report.totals();
-    if totals.failed + totals.error > 0 {
-        reasons.push(Reason::TestsFailed {
-            failed: totals.failed,
-            errors: totals.error,
-        });
-    }
+    reasons.extend(Reason::of_failures(totals));
     let failed_jobs = jobs.iter().filter(|(_, result)| *result != "success");
     reasons.extend(failed_jobs.map(|(job, result)| Reason::JobFailed {
         job: job.clone(),
@@ -86,12 +89,35 @@ pub(crate) fn conclude(
     })
 }
 
+/// The globs of each environment, in the order of their first ones: `3.12=reports/*.xml`. Those without
+/// a name are one of their own.
+fn by_environment(patterns: &[String]) -> Vec<(&str, Vec<String>)> {
+    let mut all: Vec<(&str, Vec<String>)> = Vec::new();
+    for pattern in patterns {
+        let named = pattern.split_once('=');
+        // A path may have such a sign, too.
+        let is_name = |name: &str| !name.contains('/') && environment::check(name).is_ok();
+        let named = named.filter(|(name, _)| is_name(name));
+        let named = named.filter(|_| !Utf8Path::new(pattern).exists());
+        let (name, glob) = named.unwrap_or((UNNAMED, pattern));
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, globs)) => globs.push(glob.to_owned()),
+            None => all.push((name, vec![glob.to_owned()])),
+        }
+    }
+    all
+}
+
+/// What reports without an environment are called among those with one.
+const UNNAMED: &str = "others";
+
 #[cfg(test)]
 mod tests {
     use fs_err as fs;
 
     use super::*;
     use crate::model::exit::Exit;
+    use crate::model::report::Outcome;
 
     fn concluded(reports: &[&str]) -> Result<Conclusion> {
         let folder = tempfile::tempdir()?;
@@ -99,9 +125,12 @@ mod tests {
         for (number, text) in reports.iter().enumerate() {
             fs::write(folder.join(format!("{number}.xml")), text)?;
         }
-        let patterns = [folder.join("*.xml").into_string()];
+        concluded_as(&[folder.join("*.xml").into_string()])
+    }
+
+    fn concluded_as(patterns: &[String]) -> Result<Conclusion> {
         let patterns = Patterns {
-            junit: &patterns,
+            junit: patterns,
             coverage: &[],
         };
         conclude(patterns, "web", &JobResults::new(), Utf8Path::new(""))
@@ -120,6 +149,28 @@ mod tests {
         );
         assert_eq!(result.exit(), Exit::TestsFailed);
         assert_eq!(concluded(&[GREEN]).expect("a result").exit(), Exit::Green);
+    }
+
+    #[test]
+    fn a_test_in_the_reports_of_two_environments_is_one_with_two_columns() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = Utf8Path::from_path(folder.path()).expect("UTF-8");
+        let failed = GREEN.replace("/>", "><failure message='no'/></testcase>");
+        for (name, text) in [("a.xml", GREEN), ("b.xml", &failed), ("x=1.xml", RED)] {
+            fs::write(folder.join(name), text).expect("written");
+        }
+        let named = |environment: &str, file: &str| format!("{environment}={}", folder.join(file));
+        let result = concluded_as(&[named("3.11", "a*.xml"), named("3.12", "b.xml")]);
+        let report = result.expect("a result").report;
+        assert_eq!((report.cases.len(), report.environments.len()), (1, 2));
+        let columns = [
+            ("3.11".into(), Outcome::Passed),
+            ("3.12".into(), Outcome::Failed),
+        ];
+        assert_eq!(report.cases[0].environments, columns);
+        assert_eq!(report.warnings, Vec::<String>::new());
+        let plain = concluded_as(&[folder.join("x=1.xml").into_string()]).expect("a result");
+        assert!(plain.report.environments.is_empty());
     }
 
     #[test]

@@ -10,8 +10,9 @@ use super::conclude::{self};
 use super::console;
 use super::job::Job;
 use super::plan::current_dir;
-use super::shard::{ShardArgs, ShardJob, Start, exit_of};
-use super::work::{WorkArgs, check_shard, shard_of_ci};
+use super::shard::{ShardJob, Start, exit_of};
+use super::shard_args::ShardArgs;
+use super::work::{WorkArgs, check_environment, check_shard, shard_of_ci};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
 use crate::pytest::plugin::Company;
@@ -37,6 +38,7 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
+    args.shard_args.check()?;
     let work = WorkDir::open(&args.work.work_dir)?;
     let job = Job::of_this_process()?;
     let plan_file = args.work.plan_path(&work);
@@ -54,6 +56,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         None => shard_of_ci(&plan)?,
     };
     check_shard(&plan, shard)?;
+    check_environment(&plan, &args.shard_args.environment)?;
     let token = RunToken::random();
     let root = current_dir()?;
     let compose = &args.shard_args.compose;
@@ -107,7 +110,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
             work.path(),
             args.shard_args.compose.compose_service.is_some(),
         );
-        job.upload_shard(&plan.suite, shard, &work.shard_dir(shard))
+        let environment = &args.shard_args.environment;
+        job.upload_shard(&plan.suite, shard, environment, &work.shard_dir(shard))
             .await?;
     }
     let view = conclusion.view(None, crate::render::view::Links::default());

@@ -1,27 +1,27 @@
 //! One shard from its plan to its files: what `run` does once and `local` many times.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::Args;
 
-use super::compose::{self, ComposeArgs};
+use super::compose;
 use super::conclude::Conclusion;
 use super::console;
 use super::queue::QueueDir;
+use super::retry::Turn;
+use super::shard_args::ShardArgs;
 use crate::junit;
 use crate::model::exit::Exit;
-use crate::model::human_duration::HumanDuration;
 use crate::model::plan::Plan;
 use crate::model::report::{Report, TestCase, Totals};
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
 use crate::pytest::log::{Broken, ShardLog};
-use crate::pytest::plugin::{self, Company, Manner, PluginPaths};
+use crate::pytest::plugin::{self, Company, Manner, PluginPaths, Retries};
 use crate::render::visible;
-use crate::runner::compose::fleet::{self, Fleet};
+use crate::runner::compose::fleet::{self, Farewell, Fleet};
 use crate::runner::compose::project::Project;
 use crate::runner::environment::Environment;
 use crate::runner::host::{self, Ended, Limits, ShardEnd, ShardSpec};
@@ -31,66 +31,6 @@ use crate::runner::process::CommandLine;
 use crate::runner::signals::{Interrupts, Urgency};
 use crate::runner::token::RunToken;
 use crate::workspace::{self, EVENTS_FILE, JUNIT_FILE, WorkDir};
-
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ShardArgs {
-    /// End a shard that takes longer, such as 20m
-    #[arg(long, value_name = "TIME")]
-    pub(crate) timeout: Option<HumanDuration>,
-
-    /// End a shard in which one test takes longer, and name that test
-    #[arg(long, value_name = "TIME")]
-    pub(crate) test_timeout: Option<HumanDuration>,
-
-    #[command(flatten)]
-    pub(crate) retries: RetryArgs,
-
-    #[command(flatten)]
-    pub(crate) compose: ComposeArgs,
-
-    /// Name of the environment the tests run in, such as "python 3.12"
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) environment: String,
-
-    /// Print the commands that would run, and run nothing
-    #[arg(long, alias = "dry")]
-    pub(crate) dry_run: bool,
-
-    /// The command that starts pytest, any way it likes [default: pytest]
-    #[arg(last = true, value_name = "COMMAND")]
-    pub(crate) pytest: Vec<String>,
-}
-
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct RetryArgs {
-    /// How often a test that fails is run again, when all others of its shard are through; one that
-    /// then passes is flaky
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20))]
-    pub(crate) retries: u32,
-}
-
-impl ShardArgs {
-    pub(crate) fn command(&self) -> Vec<String> {
-        if self.pytest.is_empty() {
-            vec!["pytest".to_owned()]
-        } else {
-            self.pytest.clone()
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            shard: self.timeout.map(HumanDuration::get),
-            test: self.test_timeout.map(HumanDuration::get),
-            ..Limits::default()
-        }
-    }
-}
 
 /// What GitHub gives to us and to no `run:` step: tests have no use for it.
 const OUR_SECRETS: [&str; 3] = [
@@ -128,37 +68,75 @@ pub(crate) struct ShardJob {
     pub(crate) project: Option<Arc<Project>>,
 }
 
+/// What one start of a shard's command left.
+pub(super) struct Ran {
+    pub(super) end: ShardEnd,
+    /// Still up, if there is one.
+    pub(super) fleet: Option<Arc<Fleet>>,
+}
+
+impl Ran {
+    /// Takes the fleet down, if there is one. `goes_on` says that what failed runs again in another.
+    pub(super) async fn leave(&self, goes_on: bool) {
+        let Some(fleet) = &self.fleet else { return };
+        let farewell = match &self.end.exit {
+            _ if goes_on => Farewell::FailedForNow,
+            Ended::Exited(0) => Farewell::Passed,
+            _ => Farewell::Failed,
+        };
+        if let Some(note) = fleet.down(farewell).await {
+            console::say(note);
+        }
+    }
+}
+
 impl ShardJob {
-    /// What `--dry-run` shows of a shard: its compose file, if it has one, and its command.
+    /// What `--dry-run` shows of a shard: its compose file, if it has one, and its command; the same
+    /// of its first retry in a fresh environment.
     pub(crate) fn explain(&self, shard: Shard) -> String {
-        let environment = self.environment(shard);
-        let command = environment.command(&self.command_line(shard, &environment));
+        let shard_dir = self.work.shard_dir(shard);
+        let first = Turn::first(shard, shard_dir.clone());
+        let text = self.explain_turn(&first);
+        let times = self.args.fresh_retries();
+        if times == 0 {
+            return text;
+        }
+        let again = self.explain_turn(&first.next(&shard_dir));
+        format!("{text}\n# where tests fail, these alone again, at most {times} times:\n{again}")
+    }
+
+    fn explain_turn(&self, turn: &Turn) -> String {
+        let environment = self.environment(turn);
+        let command = environment.command(&self.command_line(turn, &environment));
         match &environment {
             Environment::Host => command.to_string(),
             Environment::Fleet(fleet) => {
-                let mask = self
-                    .project
-                    .as_ref()
-                    .map_or_else(Mask::default, |it| it.mask());
-                mask.text(&format!("{}\n{command}", fleet.compose_file()))
+                let file = fleet.compose_file();
+                self.mask().text(&format!("{file}\n{command}"))
             }
         }
     }
 
-    fn environment(&self, shard: Shard) -> Environment {
+    fn environment(&self, turn: &Turn) -> Environment {
         self.project.as_ref().map_or(Environment::Host, |project| {
-            let fleet = Fleet::new(Arc::clone(project), shard, self.work.shard_dir(shard));
+            let folder = turn.folder.clone();
+            let fleet = Fleet::new(Arc::clone(project), turn.shard, folder, turn.round);
             Environment::Fleet(Arc::new(fleet))
         })
     }
 
+    fn mask(&self) -> Mask {
+        let project = self.project.as_ref();
+        project.map_or_else(Mask::default, |it| it.mask())
+    }
+
     /// The command of a shard with its whole environment, as the shard sees it.
-    fn command_line(&self, shard: Shard, environment: &Environment) -> CommandLine {
+    fn command_line(&self, turn: &Turn, environment: &Environment) -> CommandLine {
         let paths = match environment {
             Environment::Host => PluginPaths {
                 plugin_dir: self.work.plugin_dir(),
                 plan_file: self.plan_file.clone(),
-                shard_dir: self.work.shard_dir(shard),
+                shard_dir: turn.folder.clone(),
                 root: self.root.clone(),
                 program: this_program(),
                 queue: self.queue.as_ref().map(|queue| queue.path().to_owned()),
@@ -172,11 +150,18 @@ impl ShardJob {
         let mut words = self.args.command().into_iter();
         let program = words.next().unwrap_or_default();
         let mut command = CommandLine::new(program, words);
-        let manner = Manner {
-            company: self.company,
-            retries: self.args.retries.retries,
+        let manner = match turn.round {
+            0 => Manner {
+                company: self.company,
+                retries: Retries::Within(self.args.retries_within()),
+            },
+            // Files that the user asked for tell the whole shard already.
+            round => Manner {
+                company: Company::SideBySide,
+                retries: Retries::Fresh(round),
+            },
         };
-        for (name, value) in plugin::environment(&self.plan, shard, &paths, manner, current) {
+        for (name, value) in plugin::environment(&self.plan, turn.shard, &paths, manner, current) {
             command = command.env(name, value);
         }
         for secret in OUR_SECRETS
@@ -210,32 +195,7 @@ impl ShardJob {
             }
         };
         workspace::write_manifest(&shard_dir, &manifest)?;
-        let environment = self.environment(shard);
-        let mut end = match &environment {
-            Environment::Host => self.supervise(shard, environment, show, interrupts).await,
-            Environment::Fleet(fleet) => {
-                let mut waiting = interrupts.clone();
-                let up = tokio::select! {
-                    up = fleet.up() => up.map_err(Ended::EnvironmentFailed),
-                    _ = waiting.more_urgent_than(Urgency::None) => Err(Ended::Interrupted {
-                        signal: interrupts.signal().unwrap_or_default(),
-                    }),
-                };
-                let mut end = match up {
-                    Ok(()) => {
-                        let environment = environment.clone();
-                        self.supervise(shard, environment, show, interrupts).await
-                    }
-                    Err(why) => ShardEnd::without_a_start(why),
-                };
-                end.peak_memory = fleet.peak_memory();
-                let has_passed = end.exit == Ended::Exited(0);
-                if let Some(note) = fleet.down(!has_passed).await {
-                    console::say(note);
-                }
-                end
-            }
-        };
+        let (mut end, retry_broken) = self.run_and_retry(shard, show, &interrupts).await?;
         if let Some(problem) = &end.log_problem {
             console::warn(format!("shard {shard}: {problem}"));
         }
@@ -251,13 +211,7 @@ impl ShardJob {
             let last = said.rsplit(" / ").next().unwrap_or_default();
             end.exit = Ended::EnvironmentFailed(last.to_owned());
         }
-        if let Ended::EnvironmentFailed(why) = &end.exit {
-            let culprit = why.split([' ', ':']).next().unwrap_or_default();
-            if let Some(tail) = fleet::tail(&shard_dir, culprit) {
-                let tail = visible::lines(&tail);
-                console::say_foreign(format!("shard {shard}: {culprit} said\n{tail}"));
-            }
-        }
+        say_culprit(shard, &end.exit, &shard_dir);
         write_junit(&self.plan.suite, shard, &log, &shard_dir)?;
         workspace::write_manifest(
             &shard_dir,
@@ -265,12 +219,53 @@ impl ShardJob {
                 ended: Some(now()),
                 exit_status: end.status,
                 interrupted: end.exit.interruption(),
+                retry_broken,
                 totals: Totals::of(&log.finished),
                 peak_memory: end.peak_memory,
                 ..manifest
             },
         )?;
         Ok(end.exit)
+    }
+
+    /// Starts the command of a shard in an environment of its own, and waits for its end. `spent` is
+    /// what the shard took before.
+    pub(super) async fn start(
+        &self,
+        turn: &Turn,
+        spent: Duration,
+        show: Show,
+        interrupts: &Interrupts,
+    ) -> Ran {
+        let limits = self.args.limits(spent);
+        let environment = self.environment(turn);
+        let Environment::Fleet(fleet) = &environment else {
+            let end = self.supervise(turn, environment, limits, show, interrupts);
+            return Ran {
+                end: end.await,
+                fleet: None,
+            };
+        };
+        let fleet = Arc::clone(fleet);
+        let mut waiting = interrupts.clone();
+        let up = tokio::select! {
+            up = fleet.up() => up.map_err(Ended::EnvironmentFailed),
+            _ = waiting.more_urgent_than(Urgency::None) => Err(Ended::Interrupted {
+                signal: interrupts.signal().unwrap_or_default(),
+            }),
+        };
+        let mut end = match up {
+            Ok(()) => {
+                self.supervise(turn, environment, limits, show, interrupts)
+                    .await
+            }
+            Err(why) => ShardEnd::without_a_start(why),
+        };
+        end.peak_memory = fleet.peak_memory();
+        Ran {
+            end,
+            fleet: Some(fleet),
+        }
     }
 
     /// After the end of a shard: what it had taken and not finished is for others, if it died of
@@ -307,24 +302,22 @@ impl ShardJob {
 
     async fn supervise(
         &self,
-        shard: Shard,
+        turn: &Turn,
         environment: Environment,
+        limits: Limits,
         show: Show,
-        interrupts: Interrupts,
+        interrupts: &Interrupts,
     ) -> ShardEnd {
         let spec = ShardSpec {
-            shard,
-            command: self.command_line(shard, &environment),
+            shard: turn.shard,
+            command: self.command_line(turn, &environment),
             environment,
-            shard_dir: self.work.shard_dir(shard),
+            shard_dir: turn.folder.clone(),
             show,
             token: self.token.clone(),
-            mask: self
-                .project
-                .as_ref()
-                .map_or_else(Mask::default, |it| it.mask()),
+            mask: self.mask(),
         };
-        host::run(spec, self.args.limits(), interrupts).await
+        host::run(spec, limits, interrupts.clone()).await
     }
 
     fn opened_manifest(&self, shard: Shard) -> ShardManifest {
@@ -336,6 +329,18 @@ impl ShardJob {
 fn this_program() -> Utf8PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     Utf8PathBuf::try_from(program).unwrap_or_default()
+}
+
+/// What the service wrote last that a shard's environment failed with.
+pub(super) fn say_culprit(shard: Shard, end: &Ended, folder: &Utf8Path) {
+    let Ended::EnvironmentFailed(why) = end else {
+        return;
+    };
+    let culprit = why.split([' ', ':']).next().unwrap_or_default();
+    if let Some(tail) = fleet::tail(folder, culprit) {
+        let tail = visible::lines(&tail);
+        console::say_foreign(format!("shard {shard}: {culprit} said\n{tail}"));
+    }
 }
 
 /// The manifest of a shard that has just started.
@@ -356,6 +361,7 @@ pub(crate) fn open_manifest(
         exit_status: None,
         interrupted: None,
         gave_back: None,
+        retry_broken: None,
         environment: environment.to_owned(),
         totals: Totals::default(),
         peak_memory: None,
@@ -387,6 +393,7 @@ pub(crate) fn write_junit(
         suite: suite.to_owned(),
         cases: cases.collect(),
         shards: Vec::new(),
+        environments: Vec::new(),
         warnings: Vec::new(),
     };
     workspace::write_atomic_with(&path, |out| Ok(junit::write::write(&report, out)?))

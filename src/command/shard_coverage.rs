@@ -13,6 +13,7 @@ use fs_err as fs;
 use rayon::prelude::*;
 
 use super::analyse;
+use super::coverage_files;
 use super::gather_coverage::as_looked_for;
 use super::repository_files;
 use crate::coverage::handover::{Handover, digest};
@@ -23,7 +24,7 @@ use crate::coverage::source::Patterns;
 use crate::coverage::{data_file, json, merge};
 use crate::model::coverage::Coverage;
 use crate::model::shard::Shard;
-use crate::workspace::{COVERAGE_FILE, DATA_FILE, MEASURED_FILE};
+use crate::workspace::{COVERAGE_FILE, DATA_FILE, MEASURED_FILE, write_atomic};
 
 /// Larger sources are not analysed, in bytes.
 const MAX_SOURCE: u64 = 16 << 20;
@@ -40,7 +41,7 @@ pub(crate) struct ShardsCoverage {
 /// # Errors
 /// The system's. What a shard left that cannot be used is a warning.
 pub(crate) fn gather(
-    folders: &[(&Shard, &Utf8PathBuf)],
+    folders: &[(Shard, Utf8PathBuf)],
     settings: &Settings,
     warnings: &mut Vec<String>,
 ) -> Result<Option<ShardsCoverage>> {
@@ -48,7 +49,7 @@ pub(crate) fn gather(
     let shards: Vec<Left<'_>> = folders
         .par_iter()
         .filter(|(_, folder)| folder.join(COVERAGE_FILE).exists())
-        .map(|(shard, folder)| Left::read(**shard, folder, settings))
+        .map(|(shard, folder)| Left::read(*shard, folder, settings))
         .collect();
     if shards.is_empty() {
         return Ok(None);
@@ -111,6 +112,66 @@ pub(crate) fn gather(
     }))
 }
 
+/// Adds what one folder holds to what another one does: the same tests ran there again.
+///
+/// # Errors
+/// The disk's; what there is cannot be read.
+pub(crate) fn add(again: &Utf8Path, shard_dir: &Utf8Path) -> Result<()> {
+    if !again.join(COVERAGE_FILE).exists() {
+        return Ok(());
+    }
+    let joined = join_data(again, shard_dir);
+    // Without it, what is reported counts: it must not be there while they differ.
+    for name in [MEASURED_FILE, DATA_FILE] {
+        if shard_dir.join(name).exists() {
+            fs::remove_file(shard_dir.join(name))?;
+        }
+    }
+    let nothing = BTreeSet::new();
+    let first = shard_dir.join(COVERAGE_FILE).exists();
+    let first = first
+        .then(|| read_report(shard_dir, &nothing))
+        .transpose()?;
+    let parts = first.into_iter().chain([read_report(again, &nothing)?]);
+    let coverage = merge::merge(parts).coverage;
+    coverage_files::write_json(&coverage, &Settings::default(), shard_dir)?;
+    if let Some((handover, data)) = joined {
+        coverage_files::write_data(&data, shard_dir)?;
+        write_atomic(
+            &shard_dir.join(MEASURED_FILE),
+            &serde_json::to_vec(&handover)?,
+        )?;
+    }
+    Ok(())
+}
+
+/// The data of both folders, if both have some and it is of the same sources.
+fn join_data(one: &Utf8Path, two: &Utf8Path) -> Option<(Handover, RawData)> {
+    let (mut handover, other) = (read_handover(one)?, read_handover(two)?);
+    let (mut data, more) = (read_data(one, &handover)?, read_data(two, &other)?);
+    let of_settings = |it: &Handover| (it.branch, it.exclude.clone(), it.partial.clone());
+    let same = |(path, digest)| *handover.sources.get(path).unwrap_or(digest) == *digest;
+    if of_settings(&handover) != of_settings(&other) || !other.sources.iter().all(same) {
+        return None;
+    }
+    handover.sources.extend(other.sources);
+    handover.has_others |= other.has_others;
+    data.unite(more);
+    Some((handover, data))
+}
+
+fn read_handover(folder: &Utf8Path) -> Option<Handover> {
+    let file = fs::File::open(folder.join(MEASURED_FILE)).ok()?;
+    Handover::read(file).ok()
+}
+
+fn read_data(folder: &Utf8Path, handover: &Handover) -> Option<RawData> {
+    let file = std::fs::File::open(folder.join(DATA_FILE)).ok()?;
+    let mut data = data_file::read(file).ok()?;
+    data.has_arcs |= handover.branch && !data.has_lines;
+    Some(data)
+}
+
 /// What one shard left.
 struct Left<'a> {
     shard: Shard,
@@ -122,8 +183,7 @@ struct Left<'a> {
 
 impl<'a> Left<'a> {
     fn read(shard: Shard, folder: &'a Utf8Path, settings: &Settings) -> Self {
-        let file = fs::File::open(folder.join(MEASURED_FILE)).ok();
-        let handover = file.and_then(|file| Handover::read(file).ok());
+        let handover = read_handover(folder);
         Self {
             shard,
             folder,
@@ -137,20 +197,14 @@ impl<'a> Left<'a> {
         handover.flat_map(|it| it.sources.keys().map(|path| path.as_str()))
     }
 
-    fn read_data(&self) -> Option<(&Handover, RawData)> {
-        let handover = self.handover.as_ref()?;
-        let file = std::fs::File::open(self.folder.join(DATA_FILE)).ok()?;
-        let mut data = data_file::read(file).ok()?;
-        data.has_arcs |= handover.branch && !data.has_lines;
-        Some((handover, data))
-    }
-
     fn join(
         &self,
         placed: &BTreeMap<String, Utf8PathBuf>,
         is_here: impl Fn(&Utf8PathBuf, &String) -> bool,
     ) -> Joined<'a> {
-        let Some((handover, data)) = self.read_data() else {
+        let handover = self.handover.as_ref();
+        let data = handover.and_then(|it| Some((it, read_data(self.folder, it)?)));
+        let Some((handover, data)) = data else {
             return Joined {
                 lacks_data: true,
                 reported: vec![(self.shard, self.folder, BTreeSet::new())],

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
+use crate::model::environment;
 use crate::model::exit::UsageError;
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
@@ -60,6 +61,22 @@ pub(crate) fn check_shard(plan: &Plan, shard: Shard) -> Result<(), UsageError> {
     )))
 }
 
+/// Checks that the plan has this environment, empty for none.
+///
+/// # Errors
+/// One that publish would not look for, or none where it looks for several: the user's to mend.
+pub(crate) fn check_environment(plan: &Plan, environment: &str) -> Result<(), UsageError> {
+    let planned = &plan.environments;
+    if planned.is_empty() || planned.iter().any(|known| known == environment) {
+        return Ok(());
+    }
+    let known = planned.join(", ");
+    Err(UsageError(match environment {
+        "" => format!("in which environment? the plan has {known}: name one with --environment"),
+        _ => format!("the plan does not have the environment `{environment}`: it has {known}"),
+    }))
+}
+
 /// The shard that the CI's own variables name. Some count from 0, and Kubernetes tells no total.
 ///
 /// # Errors
@@ -96,6 +113,15 @@ pub(crate) fn shard_of_job(total: Option<u16>) -> anyhow::Result<Shard> {
         }
     }
     Err(UsageError::new("which shard? name one with --shard, such as --shard 1/4").into())
+}
+
+/// The default is empty, for no environment.
+pub(super) fn environment_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if !name.is_empty() {
+        environment::check(name)?;
+    }
+    Ok(name.to_owned())
 }
 
 /// Suite names stand in names of artifacts and in hidden markers, so they are kept simple.

@@ -238,6 +238,7 @@ pub(super) fn absorb(known: &mut TestCase, case: TestCase) {
         call,
         teardown,
         attempts: _,
+        environments: _,
         problems,
         properties,
         stdout,

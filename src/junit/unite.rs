@@ -11,7 +11,7 @@ use super::fold::absorb;
 use super::found::{JunitRead, ReadEnd};
 use super::order::compare;
 use super::visible::shortened;
-use super::write::Document;
+use super::write::{Document, Tests};
 use crate::model::report::{Report, TestCase, Totals};
 
 /// Above it only the number is said.
@@ -180,6 +180,7 @@ impl United {
             suite,
             cases: places.into_iter().map(take).collect(),
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings,
         }
     }
@@ -194,6 +195,12 @@ impl Document for United {
         &self.warnings
     }
 
+    fn parts(&self) -> Vec<(Option<&str>, &dyn Tests)> {
+        vec![(None, self)]
+    }
+}
+
+impl Tests for United {
     fn totals(&self) -> Totals {
         Totals::of_outcomes(self.places.iter().map(|place| {
             let (cases, index) = self.of(place);
@@ -201,7 +208,7 @@ impl Document for United {
         }))
     }
 
-    fn test_time(&self) -> Duration {
+    fn time(&self) -> Duration {
         let times = self.places.iter().map(|place| {
             let (cases, index) = self.of(place);
             cases.duration(index)
@@ -209,7 +216,7 @@ impl Document for United {
         times.sum()
     }
 
-    fn tests(&self) -> usize {
+    fn len(&self) -> usize {
         self.places.len()
     }
 
@@ -260,7 +267,7 @@ mod tests {
             ),
             file("b.xml", "<coverage/>"),
         ]);
-        assert_eq!(report.tests(), 1);
+        assert_eq!(report.len(), 1);
         insta::assert_snapshot!(report.warnings.join("\n"), @r"
         a.xml: it is cut off after 59 bytes: tests after that are missing
         a.xml: what it says of the test `y` is incomplete and left out

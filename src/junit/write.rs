@@ -2,7 +2,7 @@
 //!
 //! One suite holds all tests whatever shard they ran in: for most readers a test's identity is suite,
 //! class and name, and the next plan may put it into another shard. The shard is a property of the
-//! test. Reruns are written as Surefire does
+//! test. Several environments are a suite each, with the environment as its host. Reruns are written as Surefire does
 //! (<https://maven.apache.org/surefire/maven-surefire-plugin/xsd/surefire-test-report.xsd>).
 //!
 //! [`read`](super::read::read) gives back the id, class, name, location, shard, outcome, attempts,
@@ -16,6 +16,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::iter::Sum;
 use std::time::Duration;
 
 use rayon::prelude::*;
@@ -23,20 +24,27 @@ use rayon::prelude::*;
 use super::brief::Brief;
 use super::dialect::{GENERATOR, LOST, OUR_PROPERTIES, XFAIL, is_rerun, phase_type};
 use super::visible::{every, visible};
-use crate::model::report::{Outcome, Phase, Problem, ProblemKind, Report, TestCase, Totals};
+use crate::model::report::{
+    EnvironmentRun, Outcome, Phase, Problem, ProblemKind, Report, TestCase, Totals,
+};
 
 const SKIP: &str = "pytest.skip";
 /// So many cases are made text by one thread at a time.
 const PIECE: usize = 512;
 
 /// What can be written.
-pub(crate) trait Document: Sync {
+pub(crate) trait Document {
     fn suite(&self) -> &str;
     fn warnings(&self) -> &[String];
+    /// The tests, by environment where there are several.
+    fn parts(&self) -> Vec<(Option<&str>, &dyn Tests)>;
+}
+
+pub(crate) trait Tests: Sync {
     fn totals(&self) -> Totals;
-    /// What the tests took one after another.
-    fn test_time(&self) -> Duration;
-    fn tests(&self) -> usize;
+    /// What they took one after another.
+    fn time(&self) -> Duration;
+    fn len(&self) -> usize;
     /// A case, and the whole of it if it has more to tell.
     fn case(&self, index: usize) -> (Brief<'_>, Option<&TestCase>);
 }
@@ -50,40 +58,86 @@ impl Document for Report {
         &self.warnings
     }
 
+    fn parts(&self) -> Vec<(Option<&str>, &dyn Tests)> {
+        if self.environments.is_empty() {
+            return vec![(None, &self.cases)];
+        }
+        let runs = self.environments.iter();
+        runs.map(|EnvironmentRun { name, cases }| (Some(&**name), cases as &dyn Tests))
+            .collect()
+    }
+}
+
+impl Tests for Vec<TestCase> {
     fn totals(&self) -> Totals {
-        self.totals()
+        Totals::of(self)
     }
 
-    fn test_time(&self) -> Duration {
-        self.test_time()
+    fn time(&self) -> Duration {
+        self.iter().map(TestCase::duration).sum()
     }
 
-    fn tests(&self) -> usize {
-        self.cases.len()
+    fn len(&self) -> usize {
+        self.len()
     }
 
     fn case(&self, index: usize) -> (Brief<'_>, Option<&TestCase>) {
-        let case = &self.cases[index];
+        let case = &self[index];
         (Brief::of(case), Some(case))
     }
 }
 
-/// While some cases are written the next ones are made text.
 pub(crate) fn write(document: &impl Document, mut out: impl Write + Send) -> io::Result<()> {
+    let suite = document.suite();
+    let parts = document.parts();
+    let numbers: Vec<Numbers> = parts.iter().map(|(_, tests)| Numbers::of(*tests)).collect();
+    out.write_all(b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<testsuites")?;
+    let mut head = String::new();
+    push_attribute("name", suite, &mut head);
+    numbers.iter().sum::<Numbers>().push(&mut head);
+    writeln!(out, "{head}>")?;
+    let mut warnings = document.warnings().join("\n");
+    for ((environment, tests), numbers) in parts.into_iter().zip(numbers) {
+        let mut head = "<testsuite".to_owned();
+        match environment {
+            None => push_attribute("name", suite, &mut head),
+            Some(environment) => {
+                push_attribute("name", &format!("{suite} in {environment}"), &mut head);
+                // Readers that know of no environments keep tests of different hosts apart.
+                push_attribute("hostname", environment, &mut head);
+            }
+        }
+        numbers.push(&mut head);
+        let (name, value) = GENERATOR;
+        let _ = writeln!(
+            head,
+            ">\n<properties><property name=\"{name}\" value=\"{value}\"/></properties>"
+        );
+        write_cases(head, tests, &mut out)?;
+        let mut foot = String::new();
+        push_element("system-err", &std::mem::take(&mut warnings), &mut foot);
+        writeln!(out, "{foot}</testsuite>")?;
+    }
+    out.write_all(b"</testsuites>\n")?;
+    out.flush()
+}
+
+/// While some cases are written the next ones are made text.
+fn write_cases(head: String, tests: &dyn Tests, mut out: impl Write + Send) -> io::Result<()> {
     let pieces = 2 * rayon::current_num_threads();
-    let mut ready = vec![head(document)];
+    let mut ready = vec![head];
     let mut next = Vec::new();
-    for start in (0..document.tests()).step_by(pieces * PIECE) {
+    for start in (0..tests.len()).step_by(pieces * PIECE) {
         next.resize(pieces, String::new());
         let (written, ()) = rayon::join(
             || write_all(&ready, &mut out),
             || {
-                let texts = next.par_iter_mut().enumerate();
-                texts.for_each(|(piece, text)| {
+                let pieces = next.par_iter_mut().enumerate();
+                pieces.for_each(|(piece, text)| {
                     text.clear();
                     let start = start + piece * PIECE;
-                    for index in start..document.tests().min(start + PIECE) {
-                        let (brief, whole) = document.case(index);
+                    for index in start..tests.len().min(start + PIECE) {
+                        let (brief, whole) = tests.case(index);
                         push_case(&brief, whole, text);
                     }
                 });
@@ -92,9 +146,7 @@ pub(crate) fn write(document: &impl Document, mut out: impl Write + Send) -> io:
         written?;
         std::mem::swap(&mut ready, &mut next);
     }
-    ready.push(foot(document));
-    write_all(&ready, &mut out)?;
-    out.flush()
+    write_all(&ready, &mut out)
 }
 
 fn write_all(texts: &[String], out: &mut impl Write) -> io::Result<()> {
@@ -103,38 +155,63 @@ fn write_all(texts: &[String], out: &mut impl Write) -> io::Result<()> {
         .try_for_each(|text| out.write_all(text.as_bytes()))
 }
 
-fn head(document: &impl Document) -> String {
-    let Totals {
-        passed: _,
-        skipped,
-        xfailed,
-        xpassed: _,
-        flaky: _,
-        failed,
-        error,
-        lost,
-    } = document.totals();
-    let mut numbers = String::new();
-    push_attribute("name", document.suite(), &mut numbers);
-    let _ = write!(
-        numbers,
-        " tests=\"{}\" failures=\"{failed}\" errors=\"{}\" skipped=\"{}\"",
-        document.tests(),
-        error + lost,
-        skipped + xfailed,
-    );
-    push_time(document.test_time(), &mut numbers);
-    let (name, value) = GENERATOR;
-    format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<testsuites{numbers}>\n<testsuite{numbers}>\n\
-         <properties><property name=\"{name}\" value=\"{value}\"/></properties>\n"
-    )
+/// What a suite says of its tests.
+#[derive(Default)]
+struct Numbers {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+    time: Duration,
 }
 
-fn foot(document: &impl Document) -> String {
-    let mut foot = String::new();
-    push_element("system-err", &document.warnings().join("\n"), &mut foot);
-    foot + "</testsuite>\n</testsuites>\n"
+impl Numbers {
+    fn of(tests: &dyn Tests) -> Self {
+        let Totals {
+            passed: _,
+            skipped,
+            xfailed,
+            xpassed: _,
+            flaky: _,
+            failed,
+            error,
+            lost,
+        } = tests.totals();
+        Self {
+            tests: tests.len(),
+            failures: failed,
+            errors: error + lost,
+            skipped: skipped + xfailed,
+            time: tests.time(),
+        }
+    }
+
+    fn push(&self, out: &mut String) {
+        let Self {
+            tests,
+            failures,
+            errors,
+            skipped,
+            time,
+        } = self;
+        let _ = write!(
+            out,
+            " tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\""
+        );
+        push_time(*time, out);
+    }
+}
+
+impl<'a> Sum<&'a Self> for Numbers {
+    fn sum<I: Iterator<Item = &'a Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            tests: sum.tests + one.tests,
+            failures: sum.failures + one.failures,
+            errors: sum.errors + one.errors,
+            skipped: sum.skipped + one.skipped,
+            time: sum.time + one.time,
+        })
+    }
 }
 
 fn push_case(brief: &Brief<'_>, whole: Option<&TestCase>, out: &mut String) {
@@ -390,6 +467,7 @@ mod tests {
             suite: "unit <&>".into(),
             cases,
             shards: Vec::new(),
+            environments: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -409,6 +487,52 @@ mod tests {
             location: None,
             subtest: None,
         }
+    }
+
+    #[test]
+    fn each_environment_is_a_suite_and_its_tests_stay_apart() {
+        let case = |outcome| TestCase {
+            outcome,
+            ..TestCase::new(NodeId::new("a.py::x"))
+        };
+        let run = |name: &str, outcome| EnvironmentRun {
+            name: name.into(),
+            cases: vec![case(outcome)],
+        };
+        let report = Report {
+            suite: "unit".into(),
+            environments: vec![run("3.11", Outcome::Passed), run("3.12", Outcome::Lost)],
+            warnings: vec!["odd".into()],
+            ..report(vec![case(Outcome::Lost)])
+        };
+        let xml = written(&report);
+        insta::assert_snapshot!(xml, @r#"
+        <?xml version="1.0" encoding="utf-8"?>
+        <testsuites name="unit" tests="2" failures="0" errors="1" skipped="0" time="0.000000">
+        <testsuite name="unit in 3.11" hostname="3.11" tests="1" failures="0" errors="0" skipped="0" time="0.000000">
+        <properties><property name="generator" value="parallel-pytest"/></properties>
+        <testcase classname="a" name="x" time="0.000000">
+        <properties><property name="nodeid" value="a.py::x"/></properties>
+        </testcase>
+        <system-err>odd</system-err>
+        </testsuite>
+        <testsuite name="unit in 3.12" hostname="3.12" tests="1" failures="0" errors="1" skipped="0" time="0.000000">
+        <properties><property name="generator" value="parallel-pytest"/></properties>
+        <testcase classname="a" name="x" time="0.000000">
+        <properties><property name="nodeid" value="a.py::x"/></properties>
+        <error type="lost" message="lost: planned or started, never finished"/>
+        </testcase>
+        </testsuite>
+        </testsuites>
+        "#);
+        let back = read(xml.as_bytes());
+        let cases = back.cases.briefs();
+        let ids: Vec<_> = cases
+            .map(|case| (case.id().to_string(), case.outcome))
+            .collect();
+        let one = ("a.py::x [3.11]".to_owned(), Outcome::Passed);
+        assert_eq!(ids, [one, ("a.py::x [3.12]".to_owned(), Outcome::Lost)]);
+        assert_eq!((back.end, back.warnings), (ReadEnd::Complete, Vec::new()));
     }
 
     #[test]
@@ -592,7 +716,7 @@ mod tests {
                 id: NodeId::new(exact.unwrap_or(joined)), classname, name, file,
                 location: line.map(|line| Location { path: "tests/a.py".into(), line }),
                 shard: shard.and_then(|index| format!("{index}/6").parse().ok()),
-                outcome, setup, call, teardown, attempts, problems, properties, stdout, stderr,
+                outcome, setup, call, teardown, attempts, environments: Vec::new(), problems, properties, stdout, stderr,
             }
         }
     }

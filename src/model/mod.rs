@@ -3,6 +3,7 @@
 pub(crate) mod annotation;
 pub(crate) mod comparison;
 pub(crate) mod coverage;
+pub(crate) mod environment;
 pub(crate) mod exit;
 pub(crate) mod fleet_use;
 pub(crate) mod history;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::environment;
 use super::node_id::NodeId;
 use super::shard::Shard;
 
@@ -28,6 +29,9 @@ pub(crate) struct Plan {
     /// `None` where every shard runs what the plan deals it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<Queue>,
+    /// Every shard runs in each of them; empty where there is only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) environments: Vec<String>,
     /// RFC 3339, for people.
     pub(crate) created_at: String,
     pub(crate) inputs: PlanInputs,
@@ -69,6 +73,8 @@ pub(crate) enum PlanError {
         "it is a plan of version {0}, this program reads version {PLAN_VERSION}: use the same release for plan, run and publish"
     )]
     Version(u64),
+    #[error("{0}")]
+    Environment(String),
     #[error("its digest does not fit its content: the plan was changed after it was made")]
     Digest,
 }
@@ -84,6 +90,9 @@ impl Plan {
             _ => {}
         }
         let plan: Self = serde_json::from_value(value)?;
+        for environment in &plan.environments {
+            environment::check(environment).map_err(PlanError::Environment)?;
+        }
         if plan.digest != plan.computed_digest() {
             return Err(PlanError::Digest);
         }
@@ -140,6 +149,7 @@ pub(crate) mod tests {
             files: BTreeMap::new(),
             tests: BTreeMap::new(),
             queue: None,
+            environments: Vec::new(),
             created_at: "2026-01-01T00:00:00Z".into(),
             inputs: PlanInputs::default(),
         }

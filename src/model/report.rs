@@ -1,5 +1,6 @@
 //! The report: everything that one or many shards said about the tests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -123,6 +124,9 @@ pub(crate) struct TestCase {
     pub(crate) teardown: Duration,
     /// How often it was run; 1 without a retry.
     pub(crate) attempts: u32,
+    /// What became of it in each environment that had it; empty where there is only one. The rest of
+    /// the case is of the one where it went worst.
+    pub(crate) environments: Vec<(Arc<str>, Outcome)>,
     pub(crate) problems: Vec<Problem>,
     /// What the test recorded about itself: pytest's `record_property`.
     pub(crate) properties: Vec<(String, String)>,
@@ -145,6 +149,7 @@ impl TestCase {
             call: Duration::ZERO,
             teardown: Duration::ZERO,
             attempts: 1,
+            environments: Vec::new(),
             problems: Vec::new(),
             properties: Vec::new(),
             stdout: String::new(),
@@ -154,6 +159,21 @@ impl TestCase {
 
     pub(crate) fn duration(&self) -> Duration {
         self.setup + self.call + self.teardown
+    }
+
+    /// Remembers an earlier try that does not count; where that went wrong, it is flaky at best.
+    pub(crate) fn comes_after(&mut self, before: Self) {
+        self.attempts += before.attempts;
+        let mut problems = before.problems;
+        for problem in &mut problems {
+            problem.kind = ProblemKind::Rerun;
+        }
+        problems.append(&mut self.problems);
+        self.problems = problems;
+        let went_wrong = before.outcome >= Outcome::Flaky;
+        if went_wrong && self.outcome < Outcome::Flaky {
+            self.outcome = Outcome::Flaky;
+        }
     }
 
     /// The problem that explains the outcome: the first failure or error, else the first of all.
@@ -248,6 +268,8 @@ impl Totals {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ShardRun {
     pub(crate) shard: Shard,
+    /// Where the run has several.
+    pub(crate) environment: Option<Arc<str>>,
     /// The attempt of the run it was taken from, counted from 1.
     pub(crate) attempt: u32,
     pub(crate) predicted_seconds: Option<f64>,
@@ -259,10 +281,26 @@ pub(crate) struct ShardRun {
 }
 
 impl ShardRun {
+    /// `3/6`, or `3/6 in 3.12` where there are several environments.
+    pub(crate) fn name(&self) -> String {
+        match &self.environment {
+            Some(environment) => format!("{} in {environment}", self.shard),
+            None => self.shard.to_string(),
+        }
+    }
+
     /// Wall time in seconds.
     pub(crate) fn seconds(&self) -> Option<f64> {
         Some((self.ended? - self.started?).max(0.0))
     }
+}
+
+/// The suite in one of several environments.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct EnvironmentRun {
+    pub(crate) name: Arc<str>,
+    /// Every test once, in the order of its node id.
+    pub(crate) cases: Vec<TestCase>,
 }
 
 /// A merged run: every test once, in the order of its node id.
@@ -270,8 +308,10 @@ impl ShardRun {
 pub(crate) struct Report {
     pub(crate) suite: String,
     pub(crate) cases: Vec<TestCase>,
-    /// One per shard of the plan, in order.
+    /// One per shard of the plan, in order, of one environment after the other.
     pub(crate) shards: Vec<ShardRun>,
+    /// Empty where there is only one.
+    pub(crate) environments: Vec<EnvironmentRun>,
     /// What people should know and what changes nothing, such as an odd report.
     pub(crate) warnings: Vec<String>,
 }
@@ -286,7 +326,8 @@ impl Report {
         if prefix.as_str().is_empty() {
             return self;
         }
-        for case in &mut self.cases {
+        let elsewhere = self.environments.iter_mut().flat_map(|it| &mut it.cases);
+        for case in self.cases.iter_mut().chain(elsewhere) {
             let problems = case
                 .problems
                 .iter_mut()
@@ -311,11 +352,6 @@ impl Report {
             .filter_map(|shard| shard.ended)
             .reduce(f64::max)?;
         Some((end - start).max(0.0))
-    }
-
-    /// What the tests took one after another.
-    pub(crate) fn test_time(&self) -> Duration {
-        self.cases.iter().map(TestCase::duration).sum()
     }
 }
 

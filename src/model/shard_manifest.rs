@@ -26,6 +26,9 @@ pub(crate) struct ShardManifest {
     /// How many units of the plan's queue others were to run instead; only where it died of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gave_back: Option<usize>,
+    /// Why the last retry in a fresh environment does not count, if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_broken: Option<String>,
     /// Such as `python 3.12`; empty if there is only one environment.
     pub(crate) environment: String,
     pub(crate) totals: Totals,

@@ -1,7 +1,9 @@
 //! The verdict: green, or red with its reasons.
 
+use std::sync::Arc;
+
 use super::node_id::NodeId;
-use super::report::Location;
+use super::report::{Location, Totals};
 use super::shard::Shard;
 
 /// Green only if there is not one reason against it.
@@ -15,6 +17,16 @@ pub(crate) struct Verdict {
 /// Why a run is red. The order of the variants is the order people read them in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
+    /// An environment of the plan of which no shard left anything behind.
+    EnvironmentMissing {
+        environment: Arc<str>,
+        job_result: Option<String>,
+    },
+    /// It holds in one of several environments.
+    In {
+        environment: Arc<str>,
+        reason: Box<Self>,
+    },
     /// A shard of the plan that left nothing behind.
     ShardMissing {
         shard: Shard,
@@ -93,11 +105,29 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// The reason itself, whatever environment it holds in.
+    pub(crate) fn anywhere(&self) -> &Self {
+        match self {
+            Self::In { reason, .. } => reason.anywhere(),
+            reason => reason,
+        }
+    }
+
+    /// What failed tests have against a run.
+    pub(crate) fn of_failures(totals: Totals) -> Option<Self> {
+        let Totals { failed, error, .. } = totals;
+        (failed + error > 0).then_some(Self::TestsFailed {
+            failed,
+            errors: error,
+        })
+    }
+
     /// Whether it means that the result is incomplete, and not only bad.
     pub(crate) fn is_loss(&self) -> bool {
         matches!(
-            self,
-            Self::ShardMissing { .. }
+            self.anywhere(),
+            Self::EnvironmentMissing { .. }
+                | Self::ShardMissing { .. }
                 | Self::ForeignPlan { .. }
                 | Self::PluginNotLoaded { .. }
                 | Self::ShardCrashed { .. }

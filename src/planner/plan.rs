@@ -90,6 +90,7 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
         files: BTreeMap::new(),
         tests: BTreeMap::new(),
         queue: None,
+        environments: Vec::new(),
         created_at,
         inputs,
     };

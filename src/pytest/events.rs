@@ -10,7 +10,7 @@
 //! then per test `start`, one `phase` per report of pytest (subtests and reruns included) and
 //! `finish`, any number of `fixture`, and at the end `end`. A session that takes units from a queue
 //! writes all but the first and the last for each of them, between `unit` and `unit_end`. A shard may hold several sessions (a
-//! command that starts pytest twice).
+//! command that starts pytest twice, retries in a fresh environment).
 
 use std::io::BufRead;
 
@@ -40,6 +40,9 @@ pub(crate) enum Event {
         /// It measures coverage, which is written at its end. Only told where it is dynamic.
         #[serde(default)]
         measures: bool,
+        /// Which retry in a fresh environment it is, counted from 1: of tests that failed before.
+        #[serde(default)]
+        retry: u32,
     },
     /// A unit of the queue was taken; what follows is about it.
     Unit {

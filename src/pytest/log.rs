@@ -52,6 +52,8 @@ pub(crate) struct Session {
     pub(crate) dynamic: bool,
     /// It did not come to its end, and others have run all it had not finished.
     pub(crate) replaced: bool,
+    /// Which retry in a fresh environment it was, counted from 1; 0 for the run itself.
+    pub(crate) retry: u32,
 }
 
 /// A unit whose shard died on it, or died with the coverage that it had measured there.
@@ -109,9 +111,13 @@ impl ShardLog {
         })
     }
 
-    /// The exit status that explains the shard best: the first one that is not a success.
+    /// The exit status that explains the shard best: the first one that is not a success, of the
+    /// last retry if there was one.
     pub(crate) fn exit_status(&self) -> Option<i32> {
-        let mut ends = self.sessions.iter().filter_map(|session| session.end);
+        let last = self.sessions.iter().map(|session| session.retry).max();
+        let sessions = self.sessions.iter();
+        let sessions = sessions.filter(|session| Some(session.retry) == last);
+        let mut ends = sessions.filter_map(|session| session.end);
         ends.clone()
             .map(|(_, exit)| exit)
             .find(|exit| *exit != 0)
@@ -123,6 +129,30 @@ impl ShardLog {
         self.finished.extend(broken.finished);
         self.unfinished.extend(broken.unfinished);
         self.not_run.extend(broken.not_run);
+    }
+
+    /// What a retry in a fresh environment says of the tests that failed; all else stays.
+    fn correct(&mut self, retry: Self) {
+        let mut failed: HashMap<NodeId, &mut TestCase> = (self.finished.iter_mut())
+            .filter(|case| case.outcome.is_failure())
+            .map(|case| (case.id.clone(), case))
+            .collect();
+        for mut again in retry.finished {
+            let Some(case) = failed.get_mut(&again.id) else {
+                continue;
+            };
+            again.setup += case.setup;
+            again.call += case.call;
+            again.teardown += case.teardown;
+            again.stdout.insert_str(0, &case.stdout);
+            again.stderr.insert_str(0, &case.stderr);
+            let before = std::mem::replace(*case, again);
+            case.comes_after(before);
+        }
+        self.sessions.extend(retry.sessions);
+        self.collect_errors.extend(retry.collect_errors);
+        self.internal_errors.extend(retry.internal_errors);
+        self.interruptions.extend(retry.interruptions);
     }
 
     /// Whether every session came to its end.
@@ -149,6 +179,10 @@ struct LogReader {
     stretches: Vec<Stretch>,
     /// Of the current session.
     measures: bool,
+    /// Sessions that are retries in a fresh environment, the last one still open if it is one.
+    retries: Vec<Self>,
+    in_retry: bool,
+    first_round: Option<u32>,
 }
 
 /// A unit in one session.
@@ -216,6 +250,20 @@ fn duration(seconds: f64) -> Duration {
 
 impl LogReader {
     fn take(&mut self, event: Event) {
+        if let Event::Session { retry, .. } = event {
+            // The log of a retry alone begins with one.
+            self.in_retry = retry > *self.first_round.get_or_insert(retry);
+            if self.in_retry {
+                self.retries.push(Self::default());
+            }
+        }
+        match self.retries.last_mut().filter(|_| self.in_retry) {
+            Some(retry) => retry.hear(event),
+            None => self.hear(event),
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
         self.teacher.hear(&event);
         match event {
             Event::Session {
@@ -227,6 +275,7 @@ impl LogReader {
                 cov_fail_under,
                 dynamic,
                 measures,
+                retry,
                 ..
             } => {
                 self.close_unit(false);
@@ -243,6 +292,7 @@ impl LogReader {
                     collection_seconds: 0.0,
                     dynamic,
                     replaced: false,
+                    retry,
                 });
             }
             Event::CollectError {
@@ -437,6 +487,7 @@ impl LogReader {
             mut log,
             teacher,
             stretches,
+            retries,
             ..
         } = self;
         log.lessons = teacher.finish();
@@ -453,6 +504,9 @@ impl LogReader {
         }
         let errors = log.collect_errors.iter().map(CollectError::case);
         log.finished.extend(errors);
+        for retry in retries {
+            log.correct(retry.finish());
+        }
         log
     }
 }
@@ -566,6 +620,38 @@ mod tests {
         let killed_between = log(&format!("{first}\n{finished}\n"));
         assert_eq!(killed_between.unfinished.len(), 1);
         assert_eq!(killed_between.finished, []);
+    }
+
+    #[test]
+    fn a_retry_in_a_fresh_environment_corrects_what_failed_and_nothing_else() {
+        let session = |retry: u32, exit: i32, id: &str, outcome: &str| {
+            format!(
+                r#"{{"e":"session","version":1,"shard":"1/2","digest":"d","at":5,"retry":{retry}}}
+{{"e":"items","at":5,"seconds":1,"items":[{{"id":"{id}","file":"a.py"}}]}}
+{{"e":"start","id":"{id}","at":6}}
+{{"e":"phase","id":"{id}","when":"call","outcome":"{outcome}","at":6,"seconds":0.5,"text":"E  {retry}"}}
+{{"e":"finish","id":"{id}","at":7}}
+{{"e":"end","exit":{exit},"at":8}}
+"#
+            )
+        };
+        let of = |id: &str, last: &str| {
+            let one = session(0, 1, "a.py::one", "failed") + &session(0, 0, "a.py::two", "passed");
+            let lines = one + &session(1, 1, id, "failed") + &session(2, 0, id, last);
+            let log = ShardLog::read(lines.as_bytes()).expect("readable");
+            assert!(log.is_closed() && log.sessions.len() == 4);
+            let said = |case: &TestCase| (case.outcome, case.attempts, case.problems.len());
+            let cases: Vec<_> = log.finished.iter().map(said).collect();
+            (cases, log.exit_status())
+        };
+        let untouched = (Outcome::Passed, 1, 0);
+        let flaky = (Outcome::Flaky, 3, 2);
+        assert_eq!(of("a.py::one", "passed"), (vec![flaky, untouched], Some(0)));
+        assert_eq!(of("a.py::one", "skipped").0[0].0, Outcome::Flaky);
+        let hopeless = (Outcome::Failed, 3, 3);
+        assert_eq!(of("a.py::one", "failed").0, [hopeless, untouched]);
+        let failed = (Outcome::Failed, 1, 1);
+        assert_eq!(of("a.py::two", "failed").0, [failed, untouched]);
     }
 
     #[test]

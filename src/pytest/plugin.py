@@ -10,6 +10,7 @@ Loaded by PYTEST_PLUGINS. Does nothing unless PARALLEL_PYTEST_PLAN is set:
     PARALLEL_PYTEST_QUEUE         the folder of the plan's queue, if shards take from it while they run
     PARALLEL_PYTEST_RETRIES       how often a test that fails is run again at the end
     PARALLEL_PYTEST_PROGRAM       the program that says what coverage.py would, but faster
+    PARALLEL_PYTEST_RETRY         which retry this is, of the tests that retry.json in the shard's folder names
 
 Under pytest-xdist every worker selects and logs its own tests; the controller adds what only it
 knows: the session, its end, and crashed workers. The events are described in src/pytest/events.rs.
@@ -73,18 +74,21 @@ def pytest_configure(config):
     if side_by_side:
         config._inicache["cache_dir"] = os.path.join(folder, "cache")
     queue = Queue(os.environ.get(ENV + "QUEUE"), plan)
+    retry = int(os.environ.get(ENV + "RETRY") or 0)
     # Workers of xdist have to collect the same, all of it at once.
     dynamic = queue.exists() and not (
-        is_worker(config) or starts_workers(config) or config.option.collectonly
+        retry or is_worker(config) or starts_workers(config) or config.option.collectonly
     )
     if not is_worker(config):
-        controller = Controller(plan, config, log, folder, side_by_side, dynamic)
+        controller = Controller(plan, config, log, folder, side_by_side, dynamic, retry)
         config.pluginmanager.register(controller)
     retries = Retries(int(os.environ.get(ENV + "RETRIES") or 0))
     if retries.times:
         config.pluginmanager.register(RerunStatus())
     if not starts_workers(config):
-        if dynamic:
+        if retry:
+            selection = Again(plan, paths, config, folder)
+        elif dynamic:
             selection = Taking(queue, paths, config, log)
         else:
             selection = Selection(plan, paths, config)
@@ -108,7 +112,7 @@ def starts_workers(config):
 
 def leave_environment():
     """A pytest that a test starts is none of ours: it finds the environment as it was before us."""
-    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "QUEUE", "RETRIES", "PROGRAM"):
+    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "QUEUE", "RETRIES", "RETRY", "PROGRAM"):
         os.environ.pop(ENV + name, None)
     drop_entry("PYTEST_PLUGINS", NAME, ",")
     drop_entry("PYTHONPATH", os.path.dirname(HERE), os.pathsep)
@@ -403,6 +407,28 @@ class Selection:
     def missing(self):
         """Keys of `tests` that should be ours and that no collected test had."""
         return sorted(map(valid, self.plan.our_keys - self.used_keys))
+
+
+class Again(Selection):
+    """Leaves the tests that failed before, whoever would own them: this shard ran them."""
+
+    def __init__(self, plan, paths, config, folder):
+        super().__init__(plan, paths, config)
+        with open(os.path.join(folder, "retry.json"), "rb") as file:
+            wanted = json.loads(file.read().decode("utf-8"))
+        self.tests, self.test_files = set(wanted["tests"]), set(wanted["files"])
+
+    def is_elsewhere(self, path):
+        if path.name in ("conftest.py", "__init__.py"):
+            return False
+        return valid(self.paths.file(path)) not in self.test_files
+
+    def is_ours(self, item):
+        owner_of(item, self.plan, self.paths)
+        return valid(item.nodeid) in self.tests
+
+    def missing(self):
+        return []
 
 
 def owner_of(item, owners, paths):
@@ -996,7 +1022,7 @@ def summary(longrepr, text):
 class Controller:
     """What there is once per session: its begin, its end, and what goes wrong around the tests."""
 
-    def __init__(self, plan, config, log, folder, side_by_side, dynamic):
+    def __init__(self, plan, config, log, folder, side_by_side, dynamic, retry):
         self.plan = plan
         self.config = config
         self.log = log
@@ -1027,6 +1053,8 @@ class Controller:
             event["dynamic"] = True
             # What it measures is written at its end.
             event["measures"] = self.measures()
+        if retry:
+            event["retry"] = retry
         if config.getoption("collectonly", False):
             event["collect_only"] = True
         log.write(event, after_others=True)

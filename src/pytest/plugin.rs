@@ -30,9 +30,20 @@ pub(crate) struct PluginPaths {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Manner {
     pub(crate) company: Company,
-    /// How often a test that fails is run again at the end.
-    pub(crate) retries: u32,
+    pub(crate) retries: Retries,
 }
+
+/// What is run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retries {
+    /// A test that fails, so often, at the end of the process.
+    Within(u32),
+    /// This process is itself a retry, counted from 1: of the tests that [`RETRY_FILE`] names.
+    Fresh(u32),
+}
+
+/// In the folder of a retry: `{"tests": […], "files": […]}`, ids and files as the event log has them.
+pub(crate) const RETRY_FILE: &str = "retry.json";
 
 /// Whether other shards work in the same folder at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +85,10 @@ pub(crate) fn environment(
     if let Some(queue) = &paths.queue {
         variables.push(("PARALLEL_PYTEST_QUEUE", queue.to_string()));
     }
-    if manner.retries > 0 {
-        variables.push(("PARALLEL_PYTEST_RETRIES", manner.retries.to_string()));
+    match manner.retries {
+        Retries::Within(0) => {}
+        Retries::Within(times) => variables.push(("PARALLEL_PYTEST_RETRIES", times.to_string())),
+        Retries::Fresh(round) => variables.push(("PARALLEL_PYTEST_RETRY", round.to_string())),
     }
     if manner.company == Company::SideBySide {
         variables.push(("PARALLEL_PYTEST_SIDE_BY_SIDE", "1".to_owned()));
@@ -116,7 +129,7 @@ mod tests {
         let shard = "1/2".parse().expect("a shard");
         let manner = Manner {
             company,
-            retries: 2,
+            retries: Retries::Within(2),
         };
         environment(&plan(2), shard, &paths, manner, current)
             .into_iter()

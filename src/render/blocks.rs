@@ -11,6 +11,7 @@ use super::amount::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::bar;
 use super::budget::{Block, Item, folded_table};
 use super::comparison_blocks::{baseline, comparison, muted};
+use super::environments;
 use super::explanation::Explanation;
 use super::gantt::gantt;
 use super::markdown::{inline_code, link, row, sentence, table_head, text};
@@ -27,6 +28,7 @@ pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
     let first = [
         Some(heading(view)),
         totals(view),
+        environments::totals(view),
         reasons(view, amount),
         muted(view),
         failures(view, amount),
@@ -34,6 +36,7 @@ pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
         known_failures(view, amount),
         quarantined(view, amount),
         flaky(view, amount),
+        environments::matrix(view, amount.tests),
     ];
     let last = [
         view.coverage
@@ -202,7 +205,7 @@ fn shards(view: &View<'_>) -> Option<Block> {
         );
         let mut cells = vec![
             bar::bar(shard.share, BAR_COLUMNS),
-            shard.run.shard.to_string(),
+            text(&shard.run.name()),
             words::number(totals.all()),
             bad.join(", "),
             shard

@@ -44,6 +44,16 @@ impl Explanation {
         }
     }
 
+    /// As what holds in one of several environments.
+    fn within(self, environment: &str) -> Self {
+        let place = || Sentence::words("in ").name(environment).and(": ");
+        Self {
+            brief: place().join(self.brief),
+            what: place().join(self.what),
+            ..self
+        }
+    }
+
     fn without_advice(what: Sentence) -> Self {
         Self {
             brief: what.clone(),
@@ -57,6 +67,14 @@ impl Explanation {
 impl From<&Reason> for Explanation {
     fn from(reason: &Reason) -> Self {
         match reason {
+            Reason::EnvironmentMissing {
+                environment,
+                job_result,
+            } => environment_missing(environment, job_result.as_deref()),
+            Reason::In {
+                environment,
+                reason,
+            } => Self::from(&**reason).within(environment),
             Reason::ShardMissing { shard, job_result } => missing(*shard, job_result.as_deref()),
             Reason::ForeignPlan { shard, digest } => foreign_plan(*shard, digest),
             Reason::PluginNotLoaded {
@@ -123,6 +141,20 @@ impl From<&Reason> for Explanation {
             ),
         }
     }
+}
+
+fn environment_missing(environment: &str, job_result: Option<&str>) -> Explanation {
+    let brief = Sentence::words("nothing ran in ").name(environment);
+    let what = match job_result {
+        Some(result) => brief
+            .clone()
+            .and(", which the plan has; the result of a job is ")
+            .name(result),
+        None => brief.clone().and(", which the plan has"),
+    };
+    let advice = "give every job of the matrix ";
+    let advice = Sentence::words(advice).name("--environment");
+    Explanation::new(brief, what, advice.and(", and see the logs of its jobs"))
 }
 
 fn missing(shard: Shard, job_result: Option<&str>) -> Explanation {

@@ -29,7 +29,7 @@ pub(super) fn gantt(view: &View<'_>) -> Option<Block> {
     for row in &view.shards {
         let run = &row.run;
         let start = run.started.map_or(0.0, |started| started - origin);
-        let _ = writeln!(text, "  section {}", run.shard);
+        let _ = writeln!(text, "  section {}", run.name());
         let mut bar = |name: &str, tag: &str, seconds: f64| {
             let (from, to) = (milliseconds(start), milliseconds(start + seconds));
             let _ = writeln!(text, "  {name} :{tag}, {from}, {}", to.max(from + 1));

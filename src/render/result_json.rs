@@ -11,6 +11,7 @@ use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, TestCase, Totals};
 
+use super::environments::EnvironmentRow;
 use super::explanation::Explanation;
 use super::patch_view::{PatchFile, PatchView};
 use super::view::{ShardRow, View};
@@ -45,6 +46,9 @@ pub(crate) struct ResultJson {
     #[serde(default)]
     pub(crate) quarantined: Vec<String>,
     pub(crate) shards: Vec<ShardJson>,
+    /// Empty where there is only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) environments: Vec<EnvironmentJson>,
     pub(crate) tests: Vec<TestJson>,
     pub(crate) warnings: Vec<String>,
 }
@@ -106,9 +110,20 @@ pub(crate) struct ComparisonJson {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EnvironmentJson {
+    pub(crate) name: String,
+    pub(crate) totals: TotalsJson,
+    /// From its first shard's start to the last one's end; `null` if none reported.
+    pub(crate) seconds: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ShardJson {
     /// Such as `3/6`.
     pub(crate) shard: String,
+    /// Where the run has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<String>,
     pub(crate) attempt: u32,
     /// `null` if it gave no results.
     pub(crate) seconds: Option<f64>,
@@ -124,6 +139,10 @@ pub(crate) struct TestJson {
     pub(crate) seconds: f64,
     pub(crate) shard: Option<String>,
     pub(crate) attempts: u32,
+    /// Its outcome in each environment that has it, where there are several: the other fields are of
+    /// the one where it went worst.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) environments: BTreeMap<String, Outcome>,
 }
 
 /// The exit code is handed in: it belongs to the program, not to the view.
@@ -150,6 +169,11 @@ pub(crate) fn result_json(view: &View<'_>, exit_code: u8) -> ResultJson {
             .map(|(case, _)| case.id.to_string())
             .collect(),
         shards: view.shards.iter().map(ShardJson::from).collect(),
+        environments: view
+            .environments
+            .iter()
+            .map(EnvironmentJson::from)
+            .collect(),
         tests: view.cases.iter().map(TestJson::from).collect(),
         warnings: view.warnings.to_vec(),
     }
@@ -267,10 +291,21 @@ impl From<CoverageTotals> for CoverageJson {
     }
 }
 
+impl From<&EnvironmentRow<'_>> for EnvironmentJson {
+    fn from(row: &EnvironmentRow<'_>) -> Self {
+        Self {
+            name: row.name.to_owned(),
+            totals: row.totals.into(),
+            seconds: row.wall_seconds.map(microseconds),
+        }
+    }
+}
+
 impl From<&ShardRow> for ShardJson {
     fn from(row: &ShardRow) -> Self {
         Self {
             shard: row.run.shard.to_string(),
+            environment: row.run.environment.as_ref().map(ToString::to_string),
             attempt: row.run.attempt,
             seconds: row.seconds.map(microseconds),
             predicted_seconds: row.run.predicted_seconds.map(microseconds),
@@ -288,6 +323,9 @@ impl From<&TestCase> for TestJson {
             seconds: microseconds(case.duration().as_secs_f64()),
             shard: case.shard.map(|shard| shard.to_string()),
             attempts: case.attempts,
+            environments: (case.environments.iter())
+                .map(|(name, outcome)| (name.to_string(), *outcome))
+                .collect(),
         }
     }
 }

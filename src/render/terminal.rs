@@ -7,6 +7,7 @@ use crate::model::report::{Location, Outcome, TestCase};
 
 use super::bar;
 use super::comparison_lines;
+use super::environments;
 use super::patch_view::PatchView;
 use super::sentence::{Part, Sentence};
 use super::style::{NAMES, Options, Style, more};
@@ -29,9 +30,10 @@ pub(crate) fn report(view: &View<'_>, options: Options<'_>) -> String {
     let before = view.comparison.and_then(|found| found.coverage);
     let sections = [
         out.failed(view),
-        out.names("Lost", Style::red, &view.lost),
-        out.names("Flaky", Style::yellow, &view.flaky),
+        out.names(view, "Lost", Style::red, &view.lost),
+        out.names(view, "Flaky", Style::yellow, &view.flaky),
         out.names(
+            view,
             "Quarantined",
             Style::yellow,
             &view.quarantined.iter().map(|it| it.0).collect::<Vec<_>>(),
@@ -40,6 +42,7 @@ pub(crate) fn report(view: &View<'_>, options: Options<'_>) -> String {
             .and_then(|found| comparison_lines::lines(found, options)),
         out.slowest(view),
         out.shards(view),
+        out.environments(view),
         view.coverage
             .as_ref()
             .map(|coverage| out.coverage(coverage, before)),
@@ -94,7 +97,7 @@ impl Out<'_> {
 
     fn failure(&self, view: &View<'_>, case: &TestCase, with_traceback: bool) -> String {
         let style = self.options.style;
-        let shard = case.shard.map(|shard| format!("shard {shard}"));
+        let shard = environments::place(view, case);
         let past = match view.comparison {
             Some(_) if view.known.contains(&case.id) => Some("known".to_owned()),
             Some(_) => Some("new".to_owned()),
@@ -151,6 +154,7 @@ impl Out<'_> {
 
     fn names(
         &self,
+        view: &View<'_>,
         title: &str,
         paint: fn(Style, &str) -> String,
         cases: &[&TestCase],
@@ -160,10 +164,8 @@ impl Out<'_> {
         }
         let mut text = self.title(title);
         for case in cases.iter().take(NAMES) {
-            let shard = case
-                .shard
-                .map(|shard| format!(" (shard {shard})"))
-                .unwrap_or_default();
+            let shard = environments::place(view, case);
+            let shard = shard.map_or_else(String::new, |it| format!(" ({it})"));
             let name = paint(self.options.style, &visible::line(case.id.as_str()));
             let _ = writeln!(text, "  {name}{}", self.options.style.dim(&shard));
         }
@@ -193,11 +195,30 @@ impl Out<'_> {
         let label = view
             .shards
             .iter()
-            .map(|row| row.run.shard.to_string().len())
+            .map(|row| row.run.name().chars().count())
             .max();
         let bar = BAR_COLUMNS.min(self.options.width.saturating_sub(50).max(5));
         for row in &view.shards {
             text += &self.shard(row, label.unwrap_or(0), bar);
+        }
+        Some(text)
+    }
+
+    fn environments(&self, view: &View<'_>) -> Option<String> {
+        let names = view.environments.iter().map(|it| it.name.chars().count());
+        let label = names.max()?;
+        let mut text = self.title("Environments");
+        for row in &view.environments {
+            let bad = [Outcome::Failed, Outcome::Error, Outcome::Lost];
+            let mut facts = vec![words::count(row.totals.all(), "test")];
+            let bad = named_counts(row.totals, &bad);
+            let is_good = bad.is_empty() && row.totals.all() > 0;
+            let paint = if is_good { Style::green } else { Style::red };
+            facts.extend(bad);
+            facts.extend(row.wall_seconds.map(words::duration));
+            let name = format!("{:<label$}", visible::line(row.name));
+            let name = paint(self.options.style, &name);
+            let _ = writeln!(text, "  {name}  {}", facts.join(", "));
         }
         Some(text)
     }
@@ -212,7 +233,7 @@ impl Out<'_> {
             Style::red
         };
         let bar = paint(style, &bar::padded(row.share, columns));
-        let shard = row.run.shard.to_string();
+        let shard = visible::line(&row.run.name());
         let Some(seconds) = row.seconds else {
             return format!("  {shard:>label$}  {bar}  {}\n", style.red("no results"));
         };

@@ -14,6 +14,7 @@ use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, Report, ShardRun, TestCase, Totals};
 use crate::model::verdict::{Reason, Verdict};
 
+use super::environments::{self, EnvironmentRow};
 use super::explanation::Explanation;
 use super::patch_view::PatchView;
 use super::percent;
@@ -105,6 +106,8 @@ pub(crate) struct View<'a> {
     /// The slowest first.
     pub(crate) slowest: Vec<&'a TestCase>,
     pub(crate) shards: Vec<ShardRow>,
+    /// Empty where there is only one.
+    pub(crate) environments: Vec<EnvironmentRow<'a>>,
     pub(crate) coverage: Option<CoverageView<'a>>,
     /// Only with coverage, and where a change is known.
     pub(crate) patch: Option<PatchView<'a>>,
@@ -187,6 +190,7 @@ impl<'a> View<'a> {
             flaky: with(|outcome| outcome == Outcome::Flaky),
             slowest: slowest(report),
             shards: shard_rows(report),
+            environments: environments::rows(report),
             coverage: coverage.map(CoverageView::new),
             patch: patch
                 .zip(coverage)
@@ -349,10 +353,11 @@ fn headline(report: &Report, verdict: &Verdict, reasons: &[Explanation]) -> Sent
         .wall_seconds()
         .map(|seconds| format!(" in {}", words::duration(seconds)))
         .unwrap_or_default();
+    let environments = environments::count(report.environments.len());
     if verdict.is_green() {
         let shards = match report.shards.len() {
             0 => String::new(),
-            shards => format!(" ({})", words::count(shards, "shard")),
+            shards => format!(" ({}{environments})", words::count(shards, "shard")),
         };
         return Sentence::words(format!("{}{time}{shards}", passed(totals)));
     }
@@ -361,7 +366,7 @@ fn headline(report: &Report, verdict: &Verdict, reasons: &[Explanation]) -> Sent
         .reasons
         .iter()
         .zip(reasons)
-        .filter(|(reason, _)| match reason {
+        .filter(|(reason, _)| match reason.anywhere() {
             Reason::TestsFailed { .. } | Reason::TestsLost { .. } => bad.is_empty(),
             // A job fails with its tests and with its shards.
             Reason::JobFailed { .. } => bad.is_empty() && reasons.len() == 1,
@@ -371,7 +376,7 @@ fn headline(report: &Report, verdict: &Verdict, reasons: &[Explanation]) -> Sent
         .collect();
     let counts = if !bad.is_empty() {
         Some(format!(
-            "{} of {}{time}",
+            "{} of {}{environments}{time}",
             bad.join(", "),
             words::count(totals.all(), "test")
         ))

@@ -73,6 +73,8 @@ pub(crate) struct Limits {
     pub(crate) shard: Option<Duration>,
     /// For one test with its setup and teardown.
     pub(crate) test: Option<Duration>,
+    /// What the shard has had of its limit before.
+    pub(crate) spent: Duration,
     /// Between asking the shard to end and killing it.
     pub(crate) grace: Duration,
 }
@@ -82,6 +84,7 @@ impl Default for Limits {
         Self {
             shard: None,
             test: None,
+            spent: Duration::ZERO,
             grace: GRACE,
         }
     }
@@ -359,8 +362,10 @@ impl Supervisor {
         if self.ending.is_some() {
             return;
         }
-        let Limits { shard, test, .. } = self.limits;
-        if let Some(limit) = shard.filter(|limit| now - self.started >= *limit) {
+        let Limits {
+            shard, test, spent, ..
+        } = self.limits;
+        if let Some(limit) = shard.filter(|limit| now - self.started + spent >= *limit) {
             let running = self
                 .progress
                 .running

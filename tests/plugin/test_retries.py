@@ -1,5 +1,7 @@
 """Tests that failed are run again at the end of the shard, without a plugin for that."""
 
+import json
+
 FLAKY = """
     import pathlib
     import pytest
@@ -112,3 +114,20 @@ def test_what_rerunfailures_runs_twice_is_told_twice(project):
     result = project.run("1/1", "--reruns=1", "--only-rerun=socket", "-p", "no:cacheprovider")
     assert "1 rerun" in result.out
     assert len([event for event in result.of("phase", outcome="rerun") if "subtest" not in event]) == 1
+
+
+def test_a_retry_of_its_own_runs_what_it_is_told_and_imports_no_other_file(any_project):
+    tests = "import pytest\n@pytest.mark.parametrize('n', ['one', 'tw\u00f6'])\ndef test_it(n):\n    pass\n"
+    any_project.write({"test_a.py": tests, "sub/test_b.py": tests, "test_c.py": "raise RuntimeError\n"})
+    # What shard 2 owns may have been taken from a queue by shard 1.
+    any_project.plan(2, files={"test_a.py": "1/2", "sub/test_b.py": "2/2", "test_c.py": "1/2"})
+    wanted = {"tests": ["sub/test_b.py::test_it[tw\\xf6]"], "files": ["sub/test_b.py"]}
+    for turn, arguments in enumerate(((), ("-n2",)), 1):
+        folder = any_project.root.parent / ("shard-%d" % turn)
+        folder.mkdir()
+        (folder / "retry.json").write_text(json.dumps(wanted))
+        result = any_project.run("1/2", *arguments, env={"PARALLEL_PYTEST_RETRY": "3"})
+        assert result.exit == 0, result.out
+        assert result.one("session")["retry"] == 3
+        assert result.ids == wanted["tests"]
+        assert result.one("items")["missing"] == []

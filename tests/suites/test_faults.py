@@ -229,6 +229,44 @@ def test_an_interrupted_run_keeps_what_was_done(project):
     assert project.result["verdict"] == "red"
 
 
+POISON = """
+    state = []
+
+    def test_a_poisons():
+        state.append(1)
+
+    def test_b_needs_a_new_process():
+        assert not state
+"""
+
+
+def test_what_failed_runs_again_in_a_new_process_and_nothing_else_does(project):
+    project.write(test_poison=POISON, test_hopeless="def test_fails():\n    assert 0\n", test_other=QUICK)
+    flags = ("--retries", "2", "--retry-fresh")
+    assert project.local("pytest", "-p", "no:randomly", "-n0", "--junitxml=mine.xml", flags=flags) == FAILED, project.output
+    assert project.outcomes == {
+        "test_poison.py::test_a_poisons": "passed",
+        "test_poison.py::test_b_needs_a_new_process": "flaky",
+        "test_hopeless.py::test_fails": "failed",
+        "test_other.py::test_quick": "passed",
+    }
+    attempts = {test["id"]: test.get("attempts", 1) for test in project.result["tests"]}
+    assert attempts["test_hopeless.py::test_fails"] == 3 and attempts["test_other.py::test_quick"] == 1
+    logs = "".join(log.read_text() for log in project.work.glob("shard-*/log.txt"))
+    assert logs.count("retry 2 in a fresh environment") == 1
+    project.write(test_hopeless=QUICK)
+    assert project.local("pytest", "-p", "no:randomly", flags=flags) == GREEN, project.output
+
+
+def test_a_retry_that_is_broken_off_changes_nothing(project):
+    dies = "import os, pathlib\n\ndef test_it():\n    again = pathlib.Path('again')\n    if again.exists():\n        os._exit(3)\n    again.touch()\n    assert 0\n"
+    project.write(test_dies=dies, test_poison=POISON)
+    assert project.local("pytest", "-p", "no:randomly", shards=1, flags=("--retries", "3", "--retry-fresh")) == FAILED, project.output
+    assert project.outcomes["test_dies.py::test_it"] == "failed"
+    assert project.outcomes["test_poison.py::test_b_needs_a_new_process"] == "failed"
+    assert "does not count" in project.output and "before pytest did" in project.output
+
+
 def test_a_file_that_cannot_be_imported_is_named(project):
     project.write(test_broken="import no_such_module\n", test_other=QUICK)
     assert project.local() == FAILED, project.output

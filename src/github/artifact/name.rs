@@ -1,4 +1,5 @@
-//! The names of our artifacts: `parallel-pytest-<suite>-shard-3-of-6-a<attempt>`.
+//! The names of our artifacts: `parallel-pytest-<suite>-shard-3-of-6-a<attempt>`, of a shard in one of
+//! several environments `…-shard-3-of-6-in-<environment>-a<attempt>`.
 //!
 //! A name is unique in a run across all its attempts, and anyone who runs code in it can make one.
 //! So a name must be exactly one of ours to be looked at, and the newest attempt counts.
@@ -22,12 +23,54 @@ pub(crate) struct ArtifactName {
 }
 
 /// What is in an artifact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Content {
-    Plan { attempt: u32 },
-    Shard { shard: Shard, attempt: u32 },
-    Report { attempt: u32 },
+    Plan {
+        attempt: u32,
+    },
+    Shard {
+        shard: Shard,
+        environment: Option<EnvironmentSlug>,
+        attempt: u32,
+    },
+    Report {
+        attempt: u32,
+    },
     History,
+}
+
+/// An environment in names: 1 to 49 of `a-z`, `0-9`, `.` and `_`, without the `-` that stands between
+/// the parts of a name. Different environments have different ones.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EnvironmentSlug(String);
+
+impl EnvironmentSlug {
+    /// `None` for no environment. Where the name itself cannot be used, a part of its sha256 keeps it
+    /// apart from others.
+    pub(crate) fn of(environment: &str) -> Option<Self> {
+        use sha2::{Digest as _, Sha256};
+        if environment.is_empty() {
+            return None;
+        }
+        if let Some(slug) = Self::read(environment).filter(|_| environment.len() <= SUITE_LIMIT) {
+            return Some(slug);
+        }
+        let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '.';
+        let plain = environment.chars().take(SUITE_LIMIT).map(|letter| {
+            let letter = letter.to_ascii_lowercase();
+            if allowed(letter) { letter } else { '_' }
+        });
+        let digest = Sha256::digest(environment);
+        let digest = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        Some(Self(format!("{}_{digest:08x}", plain.collect::<String>())))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte);
+        let fits = (1..=SUITE_LIMIT + 9).contains(&text.len()) && text.bytes().all(allowed);
+        fits.then(|| Self(text.to_owned()))
+    }
 }
 
 /// The name of a suite: 1 to 40 of `a-z`, `0-9` and `-`.
@@ -60,10 +103,10 @@ impl ArtifactName {
     /// The attempt of the run, 0 for a history: among artifacts of one content the highest counts,
     /// then the highest `copy`.
     pub(crate) fn attempt(&self) -> u32 {
-        match self.content {
+        match &self.content {
             Content::Plan { attempt }
             | Content::Shard { attempt, .. }
-            | Content::Report { attempt } => attempt,
+            | Content::Report { attempt } => *attempt,
             Content::History => 0,
         }
     }
@@ -72,9 +115,19 @@ impl ArtifactName {
 impl fmt::Display for ArtifactName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{PREFIX}{}-", self.suite)?;
-        match self.content {
+        match &self.content {
             Content::Plan { attempt } => write!(out, "plan-a{attempt}")?,
-            Content::Shard { shard, attempt } => write!(out, "shard-{}-a{attempt}", shard.slug())?,
+            Content::Shard {
+                shard,
+                environment,
+                attempt,
+            } => {
+                write!(out, "shard-{}", shard.slug())?;
+                if let Some(EnvironmentSlug(environment)) = environment {
+                    write!(out, "-in-{environment}")?;
+                }
+                write!(out, "-a{attempt}")?;
+            }
             Content::Report { attempt } => write!(out, "report-a{attempt}")?,
             Content::History => out.write_str("history")?,
         }
@@ -113,11 +166,23 @@ fn parse(text: &str) -> Option<ArtifactName> {
         } else if let Some(suite) = rest.strip_suffix("-report") {
             (suite, Content::Report { attempt })
         } else {
+            let slug = |(rest, slug)| Some((rest, EnvironmentSlug::read(slug)?));
+            let (rest, environment) = match rest.rsplit_once("-in-").and_then(slug) {
+                Some((rest, environment)) => (rest, Some(environment)),
+                None => (rest, None),
+            };
             let (rest, total) = rest.rsplit_once("-of-")?;
             let (suite, index) = rest.rsplit_once("-shard-")?;
             let small = |digits| u16::try_from(number(digits)?).ok();
             let shard = Shard::new(small(index)?, small(total)?).ok()?;
-            (suite, Content::Shard { shard, attempt })
+            (
+                suite,
+                Content::Shard {
+                    shard,
+                    environment,
+                    attempt,
+                },
+            )
         }
     };
     Some(ArtifactName {
@@ -169,7 +234,7 @@ mod tests {
     fn suites() -> impl Strategy<Value = String> {
         prop_oneof![
             "[a-z0-9-]{1,40}",
-            "(a|-plan|-a1|-history|-shard-1-of-2|-report|-2|-of-3){1,4}"
+            "(a|-plan|-a1|-history|-shard-1-of-2|-report|-2|-of-3|-in|-in-x){1,4}"
                 .prop_filter("short", |suite| suite.len() <= 40),
         ]
     }
@@ -184,10 +249,17 @@ mod tests {
                 .clone()
                 .prop_map(|attempt| Content::Report { attempt }),
             Just(Content::History),
-            (1..=256_u16, 1..=256_u16, attempt).prop_map(|(one, other, attempt)| Content::Shard {
-                shard: Shard::new(one.min(other), one.max(other)).expect("a shard"),
+            (
+                1..=256_u16,
+                1..=256_u16,
                 attempt,
-            }),
+                "(|[a-z0-9._]{1,40}|[ -~é]{1,40})"
+            )
+                .prop_map(|(one, other, attempt, environment)| Content::Shard {
+                    shard: Shard::new(one.min(other), one.max(other)).expect("a shard"),
+                    environment: EnvironmentSlug::of(&environment),
+                    attempt,
+                }),
         ]
     }
 
@@ -199,7 +271,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_read_is_written_the_same(text in "parallel-pytest-[a-z0-9-]{0,9}-(plan|history|shard-[0-9]{1,3}-of-[0-9]{1,3}|report)(-a[0-9]{1,3})?(-[0-9])?") {
+        fn what_is_read_is_written_the_same(text in "parallel-pytest-[a-z0-9-]{0,9}-(plan|history|shard-[0-9]{1,3}-of-[0-9]{1,3}(-in-[a-z0-9._-]{0,9})?|report)(-a[0-9]{1,3})?(-[0-9])?") {
             if let Ok(name) = text.parse::<ArtifactName>() {
                 prop_assert_eq!(name.to_string(), text);
             }
@@ -215,7 +287,20 @@ mod tests {
             name(Content::Plan { attempt: 1 }).to_string(),
             "parallel-pytest-unit-tests-plan-a1"
         );
-        let third = name(Content::Shard { shard, attempt: 2 });
+        let third = name(Content::Shard {
+            shard,
+            environment: None,
+            attempt: 2,
+        });
+        let there = name(Content::Shard {
+            shard,
+            environment: EnvironmentSlug::of("3.12"),
+            attempt: 2,
+        });
+        assert_eq!(
+            there.to_string(),
+            "parallel-pytest-unit-tests-shard-3-of-6-in-3.12-a2"
+        );
         assert_eq!(
             third.to_string(),
             "parallel-pytest-unit-tests-shard-3-of-6-a2"
@@ -232,6 +317,14 @@ mod tests {
             name(Content::History).to_string(),
             "parallel-pytest-unit-tests-history"
         );
+    }
+
+    #[test]
+    fn environments_that_are_different_have_different_names() {
+        let names = ["py 3.1", "py-3.1", "py_3.1", "Py_3.1", "py_3.1_", "3.1"];
+        let slugs: std::collections::BTreeSet<_> = names.map(EnvironmentSlug::of).into();
+        assert_eq!(slugs.len(), names.len());
+        assert_eq!(EnvironmentSlug::of(""), None);
     }
 
     #[test]

@@ -93,9 +93,11 @@ impl Store<'_> {
 pub(crate) fn newest(listed: Vec<Listed>) -> Vec<Listed> {
     let mut newest: BTreeMap<_, Listed> = BTreeMap::new();
     for artifact in listed {
-        let kind = match artifact.name.content {
+        let kind = match &artifact.name.content {
             Content::Plan { .. } => (0, None),
-            Content::Shard { shard, .. } => (1, Some(shard)),
+            Content::Shard {
+                shard, environment, ..
+            } => (1, Some((*shard, environment.clone()))),
             Content::Report { .. } => (2, None),
             Content::History => (3, None),
         };
@@ -132,6 +134,9 @@ mod tests {
             "parallel-pytest-unit-shard-1-of-2-a9",
             "parallel-pytest-unit-shard-2-of-2-a1-2",
             "parallel-pytest-unit-shard-2-of-2-a1",
+            "parallel-pytest-unit-shard-2-of-2-in-3.12-a1",
+            "parallel-pytest-unit-shard-2-of-2-in-3.12-a2",
+            "parallel-pytest-unit-shard-2-of-2-in-3.13-a1",
             "parallel-pytest-unit-plan-a1",
             "parallel-pytest-e2e-plan-a2",
         ];
@@ -146,6 +151,8 @@ mod tests {
                 "parallel-pytest-unit-plan-a1",
                 "parallel-pytest-unit-shard-1-of-2-a10",
                 "parallel-pytest-unit-shard-2-of-2-a1-2",
+                "parallel-pytest-unit-shard-2-of-2-in-3.12-a2",
+                "parallel-pytest-unit-shard-2-of-2-in-3.13-a1",
             ]
         );
     }

@@ -7,10 +7,11 @@ use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, TestCase};
+use crate::render::environments;
 use crate::render::explanation::Explanation;
 use crate::render::patch_view::{PatchFile, PatchView};
 use crate::render::sentence::{Part, Sentence};
-use crate::render::view::{CoverageView, View};
+use crate::render::view::{CoverageView, View, named_counts};
 use crate::render::visible;
 use crate::render::words;
 
@@ -47,6 +48,7 @@ pub(super) struct Overview {
     slowest: Vec<Test>,
     coverage: Option<Covered>,
     patch: Option<Patched>,
+    environments: Option<Environments>,
     timeline: Timeline,
     warnings: Vec<String>,
 }
@@ -108,6 +110,30 @@ struct Test {
     time: String,
     /// Of the slowest, in per cent.
     share: f64,
+}
+
+/// What became of the suite and of tests in each of several environments.
+#[derive(Debug, Serialize)]
+struct Environments {
+    rows: Vec<EnvironmentRow>,
+    tests: Vec<Uneven>,
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct EnvironmentRow {
+    name: String,
+    good: bool,
+    tests: String,
+    problems: String,
+    time: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Uneven {
+    name: String,
+    /// Empty where an environment does not have the test.
+    outcomes: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -241,6 +267,7 @@ impl Overview {
             }),
             patch: view.patch.as_ref().map(patched),
             not_compared: view.not_compared.map(visible::first_line),
+            environments: columns(view),
             timeline: Timeline::new(view),
             warnings: view
                 .warnings
@@ -353,12 +380,44 @@ fn test(view: &View<'_>, case: &TestCase, index: usize) -> Test {
             visible::cut(&visible::first_line(&problem.message), MESSAGE_BYTES).into_owned()
         }),
         place: case.best_location().map(|location| place(view, location)),
-        shard: case
-            .shard
-            .map_or_else(String::new, |shard| shard.to_string()),
+        shard: environments::place(view, case).unwrap_or_default(),
         time: words::duration(seconds),
         share: 100.0 * seconds / longest,
     }
+}
+
+fn columns(view: &View<'_>) -> Option<Environments> {
+    if view.environments.is_empty() {
+        return None;
+    }
+    let row = |row: &environments::EnvironmentRow<'_>| {
+        let bad = [
+            Outcome::Failed,
+            Outcome::Error,
+            Outcome::Lost,
+            Outcome::Flaky,
+        ];
+        let bad = named_counts(row.totals, &bad);
+        EnvironmentRow {
+            name: row.name.to_owned(),
+            good: bad.is_empty() && row.totals.all() > 0,
+            tests: words::number(row.totals.all()),
+            problems: bad.join(", "),
+            time: row.wall_seconds.map_or_else(String::new, words::duration),
+        }
+    };
+    let cases = environments::uneven(view);
+    let uneven = |case: &&TestCase| Uneven {
+        name: visible::cut(&visible::line(case.id.as_str()), NAME_BYTES).into_owned(),
+        outcomes: (view.environments.iter())
+            .map(|it| environments::outcome_in(case, it.name).map_or("", Outcome::name))
+            .collect(),
+    };
+    Some(Environments {
+        rows: view.environments.iter().map(row).collect(),
+        tests: cases.iter().take(LIST).map(uneven).collect(),
+        more: cases.len().saturating_sub(LIST),
+    })
 }
 
 fn compared(found: &Comparison) -> Compared {

@@ -74,7 +74,7 @@ impl Timeline {
             );
             let time = |seconds: Option<f64>| seconds.map_or_else(String::new, words::duration);
             Bar {
-                shard: run.shard.to_string(),
+                shard: run.name(),
                 index: run.shard.index(),
                 at: share(start(run)),
                 length: row.seconds.map(share),

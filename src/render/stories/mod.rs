@@ -1,6 +1,7 @@
 //! Runs that people meet, and what each sink tells about them.
 
 mod data;
+mod environments;
 mod golden;
 mod hostile;
 mod limits;
@@ -46,6 +47,7 @@ impl Story {
             .zip(shard_seconds)
             .map(|(shard, seconds)| ShardRun {
                 shard,
+                environment: None,
                 attempt: 1,
                 predicted_seconds: Some(60.0),
                 started: seconds.map(|_| 1000.0),
@@ -58,6 +60,7 @@ impl Story {
             suite: "tests".to_owned(),
             cases,
             shards,
+            environments: Vec::new(),
             warnings: Vec::new(),
         };
         Self {

@@ -33,11 +33,30 @@ pub(crate) struct Fleet {
     sidecars: OnceCell<Vec<Sidecar>>,
 }
 
+/// How the tests of a fleet ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    Passed,
+    /// There is something to look into, for who wants to keep it.
+    Failed,
+    /// What failed runs again in another fleet.
+    FailedForNow,
+}
+
 impl Fleet {
-    pub(crate) fn new(project: Arc<Project>, shard: Shard, shard_dir: Utf8PathBuf) -> Self {
+    /// `round` is 0 for the shard's first fleet. Each has a name of its own: the daemon's word on the
+    /// containers of one that is gone is none about the next.
+    pub(crate) fn new(
+        project: Arc<Project>,
+        shard: Shard,
+        shard_dir: Utf8PathBuf,
+        round: u32,
+    ) -> Self {
         let token = project.run.to_string();
+        let again = (round > 0).then(|| format!("-r{round}"));
+        let again = again.unwrap_or_default();
         Self {
-            name: format!("pp-{}-{}", &token[..8], shard.index()),
+            name: format!("pp-{}-{}{again}", &token[..8], shard.index()),
             project,
             shard,
             shard_dir,
@@ -276,13 +295,13 @@ impl Fleet {
         }
     }
 
-    /// Removes the fleet; of one that failed, the logs of its sidecars stay. Returns what the user
-    /// should read, if anything.
-    pub(crate) async fn down(&self, has_failed: bool) -> Option<String> {
-        if has_failed {
+    /// Removes the fleet; of one whose tests failed, the logs of its sidecars stay. Returns what the
+    /// user should read, if anything.
+    pub(crate) async fn down(&self, farewell: Farewell) -> Option<String> {
+        if farewell != Farewell::Passed {
             self.save_logs().await;
         }
-        if has_failed && self.project.options.keep {
+        if farewell == Farewell::Failed && self.project.options.keep {
             return Some(self.how_to_get_in());
         }
         let filter = format!("label=com.docker.compose.project={}", self.name);
