@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use super::console;
 use super::coverage_files;
 use super::gather_coverage::{self, Gathered, gather};
+use crate::junit::found::{JunitRead, ReadEnd};
 use crate::junit::write::Document;
-use crate::junit::{found, read, unite, write};
+use crate::junit::{read, unite, write};
 use crate::model::exit::{Exit, UsageError};
 use crate::workspace::write_atomic_with;
 
@@ -80,11 +81,18 @@ fn is_no_report(path: &Utf8Path) -> bool {
     name.starts_with(".coveragerc") || name.ends_with("-journal") || path.is_dir()
 }
 
-fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
+/// Reads reports side by side, each with the name of its file.
+///
+/// # Errors
+/// A file that cannot be opened.
+pub(crate) fn read_junit(files: &[Utf8PathBuf]) -> Result<Vec<(String, JunitRead)>> {
     let read = |path: &Utf8PathBuf| Ok((path.to_string(), read::read(fs::File::open(path)?)));
-    let reads: Vec<_> = files.par_iter().map(read).collect::<Result<_>>()?;
-    let is_whole = |(_, read): &(String, found::JunitRead)| read.end == found::ReadEnd::Complete;
-    let whole = reads.iter().all(is_whole);
+    files.par_iter().map(read).collect()
+}
+
+fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
+    let reads = read_junit(files)?;
+    let whole = reads.iter().all(|(_, read)| read.end == ReadEnd::Complete);
     let report = unite::unite(reads);
     for warning in &report.warnings {
         console::warn(warning);

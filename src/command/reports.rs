@@ -3,14 +3,12 @@
 
 use anyhow::Result;
 use camino::Utf8Path;
-use fs_err as fs;
 
 use super::conclude::Conclusion;
 use super::gather_coverage::{self, gather};
-use super::merge::files;
+use super::merge::{files, read_junit};
 use crate::analysis::verdict::JobResults;
 use crate::junit::found::ReadEnd;
-use crate::junit::read;
 use crate::junit::unite;
 use crate::model::history::{HISTORY_VERSION, History};
 use crate::model::verdict::{Reason, Verdict};
@@ -32,18 +30,15 @@ pub(crate) fn conclude(
     jobs: &JobResults,
     prefix: &Utf8Path,
 ) -> Result<Conclusion> {
-    let mut reads = Vec::new();
-    let mut reasons = Vec::new();
-    for path in files(patterns.junit, "--junit")? {
-        let read = read::read(fs::File::open(&path)?);
-        if read.end != ReadEnd::Complete {
-            reasons.push(Reason::ReportBroken {
-                file: path.to_string(),
-                what: read.end.to_string(),
-            });
-        }
-        reads.push((path.to_string(), read));
-    }
+    let reads = read_junit(&files(patterns.junit, "--junit")?)?;
+    let broken = reads
+        .iter()
+        .filter(|(_, read)| read.end != ReadEnd::Complete);
+    let broken = broken.map(|(file, read)| Reason::ReportBroken {
+        file: file.clone(),
+        what: read.end.to_string(),
+    });
+    let mut reasons: Vec<Reason> = broken.collect();
     let mut report = unite::unite(reads).into_report();
     suite.clone_into(&mut report.suite);
     let covered = files(patterns.coverage, "--coverage")?;
@@ -91,6 +86,8 @@ pub(crate) fn conclude(
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
     use crate::model::exit::Exit;
 
