@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use super::console;
 use super::coverage_files;
 use super::gather_coverage::{self, Gathered, gather};
+use crate::junit::found::{JunitRead, ReadEnd};
 use crate::junit::write::Tests as _;
-use crate::junit::{found, read, unite, write};
+use crate::junit::{read, unite, write};
 use crate::model::exit::{Exit, UsageError};
 use crate::workspace::write_atomic_with;
 
@@ -93,19 +94,18 @@ fn is_no_report(path: &Utf8Path) -> bool {
     name.starts_with(".coveragerc") || name.ends_with("-journal") || path.is_dir()
 }
 
-/// Reads reports side by side.
+/// Reads reports side by side, each with the name of its file.
 ///
 /// # Errors
-/// The disk's.
-pub(crate) fn read_junit(files: &[Utf8PathBuf]) -> Result<Vec<(String, found::JunitRead)>> {
+/// A file that cannot be opened.
+pub(crate) fn read_junit(files: &[Utf8PathBuf]) -> Result<Vec<(String, JunitRead)>> {
     let read = |path: &Utf8PathBuf| Ok((path.to_string(), read::read(fs::File::open(path)?)));
     files.par_iter().map(read).collect()
 }
 
 fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
     let reads = read_junit(files)?;
-    let is_whole = |(_, read): &(String, found::JunitRead)| read.end == found::ReadEnd::Complete;
-    let whole = reads.iter().all(is_whole);
+    let whole = reads.iter().all(|(_, read)| read.end == ReadEnd::Complete);
     let report = unite::unite(reads);
     for warning in &report.warnings {
         console::warn(warning);

@@ -90,12 +90,12 @@ impl Cases {
     /// The same of a case that is not in here yet.
     pub(super) fn key_of<'a>(&mut self, brief: &'a Brief<'_>) -> (u32, Cow<'a, str>) {
         let recent = self.heads.get_index(self.recent as usize);
-        let is_recent = |head: &str| {
-            let class = head.strip_suffix("::");
-            brief.exact.is_none()
-                && class.is_some_and(|class| compare(class, &brief.classname).is_eq())
-        };
-        if recent.is_some_and(|head| is_recent(head)) {
+        let class = recent.map(|head| class_in(head));
+        // Without a class the name is all of the id.
+        let is_recent = brief.exact.is_none()
+            && !brief.classname.is_empty()
+            && class.is_some_and(|class| compare(class, &brief.classname).is_eq());
+        if is_recent {
             return (self.recent, Cow::Borrowed(&brief.name));
         }
         let id = brief.id();
