@@ -345,3 +345,24 @@ impl<'a> Places<'a> {
         Ok(Coverage { files, ..coverage })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_files_below_this_folder_are_read() {
+        assert!(read_source("Cargo.toml".into()).is_some());
+        for path in [
+            "../Cargo.toml",
+            "src/../../x",
+            "/dev/zero",
+            "/etc/hostname",
+            "src",
+            "",
+            "nothing",
+        ] {
+            assert!(read_source(path.into()).is_none(), "{path}");
+        }
+    }
+}

@@ -100,6 +100,25 @@ def test_coverage_run(any_project):
     assert left_behind(any_project) == []
 
 
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/parallel-pytest"])
+def test_coverage_py_reports_where_our_program_cannot(project, program):
+    project.write(PROJECT)
+    project.plan(2)
+    result = project.run("1/2", "--cov=app", "--cov-branch", env={"PARALLEL_PYTEST_PROGRAM": program})
+    assert result.exit == 0, result.err
+    assert without_time(result.folder / "coverage.json") == same_data(project, result)
+
+
+def test_the_table_of_a_part_is_not_printed(any_project):
+    any_project.write(PROJECT)
+    any_project.plan(2)
+    for arguments in (["--cov=app"], ["--cov=app", "--cov-report=term-missing", "--cov-report=xml"]):
+        assert "TOTAL" not in any_project.run("1/2", *arguments).out
+    assert (any_project.root / "coverage.xml").exists()
+    any_project.plan(1)
+    assert "TOTAL" in any_project.run("1/1", "--cov=app").out
+
+
 def test_no_cov_is_respected(project):
     project.write(PROJECT)
     project.plan(1)
