@@ -983,14 +983,30 @@ def groups_of(item):
 
 
 def is_positional(item):
-    """Whether the id tells the place of a parameter and not its value: `obj0` of a set may be another
-    object in every process."""
+    """Whether the id tells the place of a parameter that may have another one in every process: `obj0`
+    of a set whose order comes from addresses."""
     callspec = getattr(item, "callspec", None)
     places = getattr(callspec, "indices", None)
     if not places:
         return False
     parts = callspec.id.split("-")
-    return any("%s%s" % place in parts for place in places.items())
+    # Older ones have two kinds.
+    values = dict(getattr(callspec, "funcargs", ()), **callspec.params)
+    return any(
+        "%s%s" % place in parts and not is_plain(values.get(place[0])) for place in places.items()
+    )
+
+
+def is_plain(value, depth=3):
+    """Its hash, if it has one, is the same in every process with the plan's PYTHONHASHSEED."""
+    kind = type(value)
+    if kind in (str, bytes, int, float, complex, bool):
+        return True
+    if kind is dict:
+        value = list(value) + list(value.values())
+    elif kind not in (list, tuple, set, frozenset):
+        return False
+    return depth > 0 and len(value) <= 100 and all(is_plain(each, depth - 1) for each in value)
 
 
 def outcome_of(report):

@@ -301,7 +301,7 @@ def test_tells_what_ties_tests_together(any_project):
                 def test_free():
                     pass
 
-                @pytest.mark.parametrize("thing, text", [(object(), "a"), (object(), "b")])
+                @pytest.mark.parametrize("thing, text", [(object(), "a"), ([object()], "b"), ([{1: b""}], "c")])
                 def test_thing(thing, text):
                     pass
 
@@ -322,9 +322,10 @@ def test_tells_what_ties_tests_together(any_project):
         "test_free": None,
         "test_thing[thing0-a]": ["f:parameters"],
         "test_thing[thing1-b]": ["f:parameters"],
+        "test_thing[thing2-c]": None,
         "test_told[1-thing1-one]": None,
         "test_told[0-text-one]": None,
-        # Said of one too many: only pytest knows that this is a text.
+        # Said of one too many: only pytest knows where this part of the id comes from.
         "test_told[1-thing1-int]": ["f:parameters"],
         "test_told[0-text-int]": None,
     }
