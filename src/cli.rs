@@ -11,8 +11,8 @@ use fs_err as fs;
 
 use crate::action;
 use crate::command::{
-    console, coverage, flaky, init, local, merge, plan, post, prepare, publish, run as run_shard,
-    signal_all, split, wait_for,
+    console, coverage, flaky, init, local, measured, merge, plan, post, prepare, publish,
+    run as run_shard, signal_all, split, wait_for,
 };
 use crate::config::{Settings, Sources};
 use crate::model::exit::{Exit, UsageError};
@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// What the action does after the job's last step
     #[command(hide = true)]
     Post(post::PostArgs),
+    /// What pytest's plugin asks of the data that a shard measured
+    #[command(hide = true)]
+    Measured,
     /// Signal every process of a container
     #[command(hide = true)]
     SignalAll(signal_all::SignalAllArgs),
@@ -68,7 +71,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match start(args.into_iter().collect()) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            console::error(one_line(&format!("{error:#}")));
+            console::say_foreign(format!("error: {}", one_line(&format!("{error:#}"))));
             Exit::of_error(&error).into()
         }
     }
@@ -86,7 +89,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
     }
     let layered = match typed.subcommand_name() {
         // It runs anywhere, also where a pyproject.toml is none of ours.
-        Some("wait-for" | "signal-all") => (Cli::command(), Sources::new()),
+        Some("wait-for" | "signal-all" | "measured") => (Cli::command(), Sources::new()),
         _ => layered()?,
     };
     let cli = match parse(&args, layered)? {
@@ -98,6 +101,7 @@ fn start(args: Vec<OsString>) -> Result<Exit> {
         Command::WaitFor(args) => wait_for::wait_for(args),
         Command::Merge(args) => merge::merge(&args),
         Command::SignalAll(args) => signal_all::signal_all(&args),
+        Command::Measured => measured::measured(),
         Command::Split(args) => split::split(&args),
         Command::Init(args) => Ok(init::init(&args)),
         Command::Coverage(args) => coverage::coverage(&args),
@@ -124,6 +128,7 @@ async fn execute(command: Command) -> Result<Exit> {
         | Command::Init(_)
         | Command::Coverage(_)
         | Command::WaitFor(_)
+        | Command::Measured
         | Command::SignalAll(_) => {
             unreachable!("handled without a runtime")
         }

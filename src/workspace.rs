@@ -20,6 +20,9 @@ pub(crate) const PLAN_FILE: &str = "plan.json";
 pub(crate) const MANIFEST_FILE: &str = "shard.json";
 pub(crate) const EVENTS_FILE: &str = "events.jsonl";
 pub(crate) const COVERAGE_FILE: &str = "coverage.json";
+/// The data behind it, with paths as in it, and what there is to know of them.
+pub(crate) const DATA_FILE: &str = ".coverage";
+pub(crate) const MEASURED_FILE: &str = "measured.json";
 pub(crate) const LOG_FILE: &str = "log.txt";
 pub(crate) const JUNIT_FILE: &str = "junit.xml";
 pub(crate) const HISTORY_FILE: &str = "history.json";
@@ -141,7 +144,13 @@ impl WorkDir {
 /// # Errors
 /// The disk's.
 pub(crate) fn set_aside(shard_dir: &Utf8Path) -> Result<()> {
-    for name in [LOG_FILE, JUNIT_FILE, COVERAGE_FILE] {
+    for name in [
+        LOG_FILE,
+        JUNIT_FILE,
+        COVERAGE_FILE,
+        DATA_FILE,
+        MEASURED_FILE,
+    ] {
         let file = shard_dir.join(name);
         if file.exists() {
             fs::rename(&file, shard_dir.join(format!("died-{name}")))?;
@@ -167,7 +176,7 @@ const WRITE_BYTES: usize = 256 << 10;
 /// The disk's, or the writer's own.
 pub(crate) fn write_atomic_with(
     path: &Utf8Path,
-    write: impl FnOnce(&mut dyn std::io::Write) -> Result<()>,
+    write: impl FnOnce(&mut (dyn std::io::Write + Send)) -> Result<()>,
 ) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
     let folder = folder.unwrap_or(Utf8Path::new("."));

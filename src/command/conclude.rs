@@ -1,18 +1,20 @@
 //! What the shards left behind becomes one report, one coverage and one verdict.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::console;
+use super::gather_coverage::settings_or_none;
+use super::shard_coverage;
 use crate::analysis::environments::{self, Part};
 use crate::analysis::history;
 use crate::analysis::merge::{Merged, ShardResult, merge};
 use crate::analysis::settle::{Settled, settle};
 use crate::analysis::verdict::{JobResults, decide};
 use crate::coverage::diff::Patch;
-use crate::coverage::{json, merge as coverage_merge};
+use crate::coverage::raw::RawData;
 use crate::junit;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
@@ -25,7 +27,7 @@ use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
 use crate::pytest::log::ShardLog;
 use crate::render::view::{Links, View, ViewInput};
-use crate::workspace::{self, COVERAGE_FILE, Found, JUNIT_FILE, WorkDir};
+use crate::workspace::{self, Found, JUNIT_FILE, WorkDir};
 
 /// The end of a run, ready for every sink.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(crate) struct Conclusion {
     pub(crate) report: Report,
     pub(crate) verdict: Verdict,
     pub(crate) coverage: Option<Coverage>,
+    /// What was recorded of it, where all of it is at hand, with paths as coverage.py looks for them.
+    pub(crate) data: Option<RawData>,
     pub(crate) history: History,
     /// With the baseline; `None` without one.
     pub(crate) comparison: Option<Comparison>,
@@ -55,6 +59,7 @@ impl Conclusion {
             report,
             verdict,
             coverage,
+            data: _,
             history,
             comparison,
             not_compared,
@@ -112,11 +117,11 @@ pub(crate) fn conclude(
         parts.push(part);
         folders.extend(places);
     }
-    let (merged, has_coverage) = merge_coverage(&folders, &mut warnings);
-    let coverage = has_coverage.then(|| {
-        warnings.extend(merged.warnings);
-        merged.coverage.below(prefix)
-    });
+    let (coverage, data) =
+        match shard_coverage::gather(&folders, &settings_or_none(), &mut warnings)? {
+            Some(gathered) => (Some(gathered.coverage.below(prefix)), gathered.data),
+            None => (None, None),
+        };
     let run = history::Run {
         suite: &plan.suite,
         total: plan.shards.len(),
@@ -134,6 +139,7 @@ pub(crate) fn conclude(
         report: report.below(prefix),
         verdict,
         coverage,
+        data,
         history,
         comparison: None,
         not_compared: None,
@@ -277,39 +283,6 @@ pub(crate) fn conclude_shard(plan: &Plan, shard: Shard, work: &WorkDir) -> Resul
         .reasons
         .retain(|reason| !matches!(reason, Reason::NothingRan | Reason::BelowThreshold { .. }));
     Ok(conclusion)
-}
-
-/// The coverage of the shards, and whether there is any. One after another: together, that of hundreds
-/// of shards fills the memory.
-fn merge_coverage(
-    folders: &[(Shard, Utf8PathBuf)],
-    warnings: &mut Vec<String>,
-) -> (coverage_merge::Merged, bool) {
-    let mut has_coverage = false;
-    let parts = folders.iter().filter_map(|(shard, folder)| {
-        let read = read_coverage(&folder.join(COVERAGE_FILE));
-        let part = read.unwrap_or_else(|error| {
-            let warning = format!("the coverage of shard {shard} is left out: {error:#}");
-            warnings.push(warning);
-            None
-        });
-        has_coverage |= part.is_some();
-        part
-    });
-    (coverage_merge::merge(parts), has_coverage)
-}
-
-/// The coverage of one shard, if it measured any.
-///
-/// # Errors
-/// The disk's; not a report of coverage.py.
-pub(super) fn read_coverage(path: &Utf8Path) -> Result<Option<Coverage>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let file = std::io::BufReader::new(fs::File::open(path)?);
-    let part = json::read(file).with_context(|| path.to_string())?;
-    Ok(Some(part.coverage))
 }
 
 /// The plan of a folder of reports: the one file given, else the only one found.

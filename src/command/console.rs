@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use crate::render::style::Style;
+use crate::render::workflow_command::has_command;
 use crate::runner::output::Guard;
 use crate::runner::token::RunToken;
 
@@ -27,12 +28,22 @@ pub(crate) fn guard() -> Guard {
 
 /// Like [`say`], of what tests, containers and branches may have written.
 pub(crate) fn say_foreign(text: impl AsRef<str>) {
-    say(guard().around(text.as_ref()));
+    say(guarded(text.as_ref()));
+}
+
+/// The text so that the CI finds no command in it.
+fn guarded(text: &str) -> String {
+    let guard = if has_command(text) {
+        guard()
+    } else {
+        Guard::None
+    };
+    guard.around(text)
 }
 
 /// Like [`print`], of what tests, containers and branches may have written.
 pub(crate) fn print_foreign(text: impl AsRef<str>) {
-    print(guard().around(text.as_ref()));
+    print(guarded(text.as_ref()));
 }
 
 /// Says what guards stderr until it is dropped, for what others write there.
@@ -58,18 +69,10 @@ impl Drop for Guarded {
 
 /// `warning: …`, once a line.
 pub(crate) fn warn(line: impl AsRef<str>) {
-    say(said("warning", line.as_ref()));
-}
-
-/// `error: …`, once a line.
-pub(crate) fn error(line: impl AsRef<str>) {
-    say(said("error", line.as_ref()));
-}
-
-/// No command to GitHub's runner, which reads `##[` anywhere in a line (`ActionCommand.cs`).
-fn said(kind: &str, text: &str) -> String {
-    let text = text.replace('\n', " ").replace("##[", "##\u{200b}[");
-    format!("{kind}: {text}")
+    say_foreign(format!(
+        "warning: {}",
+        line.as_ref().replace(['\n', '\r'], " ")
+    ));
 }
 
 /// Columns of the terminal; 100 where there is none.

@@ -33,18 +33,8 @@ pub(crate) fn write(coverage: &Coverage, settings: &Settings, folder: &Utf8Path)
         package_depth: settings.package_depth,
         skip_empty: settings.skip_empty,
     };
-    let json = JsonOptions {
-        version: VERSION.to_owned(),
-        timestamp: now.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
-        precision: settings.precision,
-        pretty: settings.pretty_json,
-    };
     let (one, two) = rayon::join(
-        || {
-            write_atomic_with(&folder.join(JSON), |out| {
-                Ok(json::write(coverage, &json, out)?)
-            })
-        },
+        || write_json(coverage, settings, folder),
         || {
             write_atomic_with(&folder.join(XML), |out| {
                 Ok(cobertura::write(coverage, &xml, out)?)
@@ -57,20 +47,25 @@ pub(crate) fn write(coverage: &Coverage, settings: &Settings, folder: &Utf8Path)
     one.and(two)
 }
 
-/// Writes the coverage of one shard, for programs to read.
+/// Writes the report that tells the most.
 ///
 /// # Errors
 /// The disk's.
-pub(crate) fn write_json(coverage: &Coverage, path: &Utf8Path) -> Result<()> {
+pub(crate) fn write_json(
+    coverage: &Coverage,
+    settings: &Settings,
+    folder: &Utf8Path,
+) -> Result<()> {
+    let now = jiff::Timestamp::now();
     let options = JsonOptions {
         version: VERSION.to_owned(),
-        timestamp: jiff::Timestamp::now()
-            .strftime("%Y-%m-%dT%H:%M:%S")
-            .to_string(),
-        precision: 0,
-        pretty: false,
+        timestamp: now.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+        precision: settings.precision,
+        pretty: settings.pretty_json,
     };
-    write_atomic_with(path, |out| Ok(json::write(coverage, &options, out)?))
+    write_atomic_with(&folder.join(JSON), |out| {
+        Ok(json::write(coverage, &options, out)?)
+    })
 }
 
 /// Writes the combined data file, which coverage.py opens.
@@ -83,16 +78,27 @@ pub(crate) fn write_data(data: &RawData, folder: &Utf8Path) -> Result<()> {
     })
 }
 
-/// Removes what an earlier run left.
+/// Removes the reports of an earlier run.
 ///
 /// # Errors
 /// The disk's.
-pub(crate) fn remove(folder: &Utf8Path) -> Result<()> {
-    for name in [XML, JSON, LCOV, DATA] {
-        let path = folder.join(name);
-        if path.exists() {
-            fs::remove_file(path)?;
-        }
+pub(crate) fn remove_reports(folder: &Utf8Path) -> Result<()> {
+    [XML, JSON, LCOV]
+        .iter()
+        .try_for_each(|name| remove(&folder.join(name)))
+}
+
+/// Removes the data file of an earlier run.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn remove_data(folder: &Utf8Path) -> Result<()> {
+    remove(&folder.join(DATA))
+}
+
+fn remove(path: &Utf8Path) -> Result<()> {
+    if path.exists() {
+        fs::remove_file(path)?;
     }
     Ok(())
 }

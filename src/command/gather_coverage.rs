@@ -9,23 +9,18 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use rayon::prelude::*;
 
+use super::analyse::{self, Analysed};
 use super::repository_files;
 use crate::coverage::globs::Globs;
 use crate::coverage::merge;
 use crate::coverage::paths::PathMap;
-use crate::coverage::raw::{RawData, RawFile};
+use crate::coverage::raw::RawData;
 use crate::coverage::report::{Kind, Part};
 use crate::coverage::settings::{self, Settings};
-use crate::coverage::source::{Patterns, Source};
+use crate::coverage::source::Patterns;
 use crate::coverage::{cobertura, data_file, json, lcov};
 use crate::model::coverage::{Coverage, FileCoverage};
 use crate::model::exit::UsageError;
-
-/// Sources are nested; the parser and what follows it go as deep.
-const STACK: usize = 256 << 20;
-
-/// A source that knows less than this part of the lines that ran is another one.
-const STRANGERS: usize = 10;
 
 /// All coverage of a run. Paths are relative to this folder.
 pub(crate) struct Gathered {
@@ -52,6 +47,11 @@ pub(crate) fn read_settings() -> Result<Settings> {
     settings.map_err(|error| UsageError(error.to_string()).into())
 }
 
+/// As [`read_settings`], where the result of tests does not depend on them.
+pub(crate) fn settings_or_none() -> Settings {
+    read_settings().unwrap_or_default()
+}
+
 /// Reads files of any kind and makes one coverage of them. No file is ever removed.
 ///
 /// # Errors
@@ -61,7 +61,7 @@ pub(crate) fn gather(files: &[Utf8PathBuf], settings: Settings) -> Result<Gather
     let usage = |what: String| UsageError(what);
     let root = Utf8PathBuf::try_from(std::env::current_dir()?)?;
     let patterns = Patterns::new(&settings).map_err(usage)?;
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).build()?;
+    let pool = analyse::pool()?;
     let mut input = pool.install(|| read_all(files));
     let known = repository_files::list()?;
     let exists = |file: &Utf8Path| file.is_file();
@@ -89,7 +89,7 @@ pub(crate) fn gather(files: &[Utf8PathBuf], settings: Settings) -> Result<Gather
         input.warnings.push(merge::MIXED.to_owned());
     }
     if let Some(raw) = &raw {
-        let analysed = pool.install(|| analyse(raw, &patterns));
+        let analysed = pool.install(|| analyse::analyse(raw, &patterns));
         let reported: BTreeSet<Utf8PathBuf> = parts
             .iter()
             .chain(&silent)
@@ -116,20 +116,7 @@ pub(crate) fn gather(files: &[Utf8PathBuf], settings: Settings) -> Result<Gather
     coverage
         .files
         .retain(|path, _| selection.takes(&root.join(path)));
-    let data = raw.map(|raw| RawData {
-        files: raw
-            .files
-            .into_iter()
-            .map(|(path, file)| {
-                if settings.relative_files {
-                    (path, file)
-                } else {
-                    (root.join(path).into_string(), file)
-                }
-            })
-            .collect(),
-        ..raw
-    });
+    let data = raw.map(|raw| as_looked_for(raw, &root, settings.relative_files));
     let mut warnings = settings.warnings.clone();
     warnings.append(&mut input.warnings);
     Ok(Gathered {
@@ -141,21 +128,38 @@ pub(crate) fn gather(files: &[Utf8PathBuf], settings: Settings) -> Result<Gather
     })
 }
 
+/// The data with paths as coverage.py looks for them from that folder.
+pub(crate) fn as_looked_for(raw: RawData, root: &Utf8Path, relative_files: bool) -> RawData {
+    if relative_files {
+        return raw;
+    }
+    let files = raw
+        .files
+        .into_iter()
+        .map(|(path, file)| (root.join(path).into_string(), file));
+    RawData {
+        files: files.collect(),
+        ..raw
+    }
+}
+
 /// Which files are reported.
-struct Selection {
+pub(crate) struct Selection {
     include: Globs,
     omit: Globs,
 }
 
 impl Selection {
-    fn new(settings: &Settings, root: &Utf8Path) -> Result<Self, String> {
+    /// # Errors
+    /// A pattern that coverage.py refuses too.
+    pub(crate) fn new(settings: &Settings, root: &Utf8Path) -> Result<Self, String> {
         Ok(Self {
             include: Globs::of_files(&settings.include, root.as_str())?,
             omit: Globs::of_files(&settings.omit, root.as_str())?,
         })
     }
 
-    fn takes(&self, path: &Utf8Path) -> bool {
+    pub(crate) fn takes(&self, path: &Utf8Path) -> bool {
         (self.include.is_empty() || self.include.matches(path.as_str()))
             && !self.omit.matches(path.as_str())
     }
@@ -353,9 +357,6 @@ impl Input {
 /// How many files are named in one warning.
 const NAMED: usize = 5;
 
-const NO_SOURCE: &str = "measured, but without a source here, and left out";
-const PLUGIN: &str =
-    "measured by a plugin of coverage.py, and left out: bring the shard's coverage.json as well";
 const ANOTHER_SOURCE: &str = "the source here is not the one that ran, for lines ran that have no code: check out the commit that was tested";
 
 /// Libraries that were measured because nobody said what to measure.
@@ -364,27 +365,4 @@ fn is_foreign(path: &str) -> bool {
         .iter()
         .any(|part| path.contains(part))
         || path.starts_with('<')
-}
-
-/// Each file's coverage and whether its source may be another one, or why there is none.
-type Analysed = BTreeMap<Utf8PathBuf, Result<(FileCoverage, bool), String>>;
-
-fn analyse(raw: &RawData, patterns: &Patterns) -> Analysed {
-    let branch = raw.has_arcs && !raw.has_lines;
-    let analyse = |(path, file): (&String, &RawFile)| {
-        let result = match (&file.tracer, fs::read(path)) {
-            (Some(_), _) => Err(PLUGIN.to_owned()),
-            (None, Err(_)) => Err(NO_SOURCE.to_owned()),
-            (None, Ok(text)) => match Source::parse(&text, patterns) {
-                Ok(source) => {
-                    let strange =
-                        source.strangers(file) * STRANGERS > file.executed().lines().count();
-                    Ok((source.measure(file, branch), strange))
-                }
-                Err(error) => Err(format!("measured, but {error}, and left out")),
-            },
-        };
-        (Utf8PathBuf::from(path), result)
-    };
-    raw.files.par_iter().map(analyse).collect()
 }

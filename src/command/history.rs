@@ -167,14 +167,14 @@ fn parsed(bytes: &[u8], suite: &str) -> Result<Known> {
     let text = unpacked(bytes)?;
     let first = text.trim_ascii_start().first().copied();
     if first != Some(b'{') && first != Some(b'[') {
-        let junit = read::read(text.as_slice());
+        let junit = read::read(&*text);
         anyhow::ensure!(
             junit.end == ReadEnd::Complete || !junit.cases.is_empty(),
             "it is neither a history, nor durations, nor JUnit: {}",
             junit.end
         );
         return Ok(Known {
-            reported: import::cases(junit.cases),
+            reported: import::cases(junit.cases.into_whole()),
             ..Known::default()
         });
     }
@@ -183,7 +183,7 @@ fn parsed(bytes: &[u8], suite: &str) -> Result<Known> {
             reported,
             ..Known::default()
         }),
-        None => of_suite(History::from_bytes(&text)?, suite),
+        None => of_suite(History::from_json(&text)?, suite),
     }
 }
 

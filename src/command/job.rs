@@ -25,16 +25,18 @@ use crate::github::workflow::{self, Files};
 use crate::model::plan::Plan;
 use crate::model::shard::Shard;
 use crate::workspace::{
-    self, COVERAGE_FILE, EVENTS_FILE, HISTORY_FILE, JUNIT_FILE, LOG_FILE, MANIFEST_FILE, PLAN_FILE,
-    RESULT_FILE,
+    self, COVERAGE_FILE, DATA_FILE, EVENTS_FILE, HISTORY_FILE, JUNIT_FILE, LOG_FILE, MANIFEST_FILE,
+    MEASURED_FILE, PLAN_FILE, RESULT_FILE,
 };
 
 /// What publish needs of a shard, and what people look at afterwards.
-const SHARD_FILES: [&str; 5] = [
+const SHARD_FILES: [&str; 7] = [
     MANIFEST_FILE,
     EVENTS_FILE,
     JUNIT_FILE,
     COVERAGE_FILE,
+    DATA_FILE,
+    MEASURED_FILE,
     LOG_FILE,
 ];
 

@@ -9,17 +9,20 @@ use rayon::prelude::*;
 use super::console;
 use super::coverage_files;
 use super::gather_coverage::{self, Gathered, gather};
+use crate::junit::write::Tests as _;
 use crate::junit::{found, read, unite, write};
 use crate::model::exit::{Exit, UsageError};
 use crate::workspace::write_atomic_with;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MergeArgs {
-    /// JUnit files
+    /// Reports of tests, told apart by content: `JUnit` of any program, `NUnit`, xUnit.net, TRX, TAP,
+    /// the JSON of Dart and Mocha; `!GLOB` leaves files out
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) junit: Vec<String>,
 
-    /// Coverage: data files of coverage.py, coverage.json, Cobertura's XML or lcov, told apart by content
+    /// Coverage: data files of coverage.py, coverage.json, Cobertura's XML or lcov, told apart by
+    /// content; `!GLOB` leaves files out
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) coverage: Vec<String>,
 
@@ -47,13 +50,16 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<Exit> {
     Ok(if whole { Exit::Green } else { Exit::TestsLost })
 }
 
-/// The files of some globs, each once, in order.
+/// The files of some globs, each once, in order, without those of the globs that begin with `!`.
 ///
 /// # Errors
-/// A pattern that finds nothing: the user's to mend.
+/// A pattern that finds nothing, or patterns that leave nothing: the user's to mend.
 pub(crate) fn files(patterns: &[String], flag: &str) -> Result<Vec<Utf8PathBuf>> {
     let mut found = Vec::new();
-    for pattern in patterns {
+    let (without, patterns): (Vec<_>, Vec<_>) = patterns
+        .iter()
+        .partition(|pattern| pattern.starts_with('!'));
+    for pattern in &patterns {
         let paths = glob::glob(pattern)
             .map_err(|error| UsageError(format!("{flag} {pattern}: {error}")))?;
         let mut any = false;
@@ -68,6 +74,14 @@ pub(crate) fn files(patterns: &[String], flag: &str) -> Result<Vec<Utf8PathBuf>>
             return Err(UsageError(format!("{flag} {pattern}: there is no such file")).into());
         }
     }
+    for pattern in &without {
+        let glob = glob::Pattern::new(&pattern[1..])
+            .map_err(|error| UsageError(format!("{flag} {pattern}: {error}")))?;
+        found.retain(|path| !glob.matches_path(path.as_std_path()));
+    }
+    if found.is_empty() && !(patterns.is_empty() && without.is_empty()) {
+        return Err(UsageError(format!("{flag}: the patterns leave no file")).into());
+    }
     found.sort();
     found.dedup();
     Ok(found)
@@ -79,9 +93,17 @@ fn is_no_report(path: &Utf8Path) -> bool {
     name.starts_with(".coveragerc") || name.ends_with("-journal") || path.is_dir()
 }
 
-fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
+/// Reads reports side by side.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn read_junit(files: &[Utf8PathBuf]) -> Result<Vec<(String, found::JunitRead)>> {
     let read = |path: &Utf8PathBuf| Ok((path.to_string(), read::read(fs::File::open(path)?)));
-    let reads: Vec<_> = files.par_iter().map(read).collect::<Result<_>>()?;
+    files.par_iter().map(read).collect()
+}
+
+fn merge_junit(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
+    let reads = read_junit(files)?;
     let is_whole = |(_, read): &(String, found::JunitRead)| read.end == found::ReadEnd::Complete;
     let whole = reads.iter().all(is_whole);
     let report = unite::unite(reads);

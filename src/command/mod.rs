@@ -1,11 +1,13 @@
 //! One story a file: gather, decide, emit.
 
+mod analyse;
 pub(crate) mod change;
+pub(crate) mod comment;
 pub(crate) mod compose;
 pub(crate) mod conclude;
 pub(crate) mod console;
 pub(crate) mod coverage;
-pub(crate) mod coverage_files;
+mod coverage_files;
 pub(crate) mod explain;
 pub(crate) mod flaky;
 pub(crate) mod gather_coverage;
@@ -14,6 +16,7 @@ pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod judge;
 pub(crate) mod local;
+pub(crate) mod measured;
 pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod post;
@@ -28,6 +31,7 @@ mod retry;
 pub(crate) mod run;
 pub(crate) mod shard;
 pub(crate) mod shard_args;
+mod shard_coverage;
 pub(crate) mod signal_all;
 pub(crate) mod sources;
 pub(crate) mod split;

@@ -155,6 +155,9 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
     let shards = args.shard_count()?;
     let work = WorkDir::open(&args.work.work_dir)?;
     let job = Job::of_this_process()?;
+    let root = current_dir()?;
+    let arguments = args.paths.clone();
+    let discovery = tokio::task::spawn_blocking(move || discover::discover(&root, &arguments));
     let known = match &job {
         Some(job) => {
             history::of_job(&args.history, &args.work, &work, job, args.token.as_deref()).await
@@ -166,9 +169,8 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
         shards,
         keep_together: &args.keep_together,
         dealing: Dealing::Planned,
-        arguments: &args.paths,
     };
-    let mut planned = order.plan(known)?;
+    let mut planned = order.plan(discovery.await??, known);
     planned.plan.environments = args.environments.0;
     planned.plan = planned.plan.seal();
     let plan = &planned.plan;
@@ -209,9 +211,9 @@ pub(crate) fn make(
         shards: ShardCount::Exactly(total),
         keep_together,
         dealing,
-        arguments,
     };
-    Ok(order.plan(known)?.plan)
+    let discovery = discover::discover(&current_dir()?, arguments)?;
+    Ok(order.plan(discovery, known).plan)
 }
 
 /// What a plan is wanted of.
@@ -220,14 +222,15 @@ struct Order<'a> {
     shards: ShardCount,
     keep_together: &'a [KeepTogether],
     dealing: Dealing,
-    /// pytest's own.
-    arguments: &'a [String],
 }
 
 impl Order<'_> {
-    fn plan(self, known: Known) -> Result<Planned> {
-        let root = current_dir()?;
-        let Discovery { files, notes, .. } = discover::discover(&root, self.arguments)?;
+    fn plan(self, discovery: Discovery, known: Known) -> Planned {
+        let Discovery {
+            files,
+            notes,
+            config: _,
+        } = discovery;
         for note in notes {
             console::warn(note);
         }
@@ -259,7 +262,7 @@ impl Order<'_> {
             ShardCount::Auto(request) => request.target,
             ShardCount::Exactly(_) => None,
         };
-        Ok(planner::plan(PlanRequest {
+        planner::plan(PlanRequest {
             suite: self.suite.to_owned(),
             files: files.into_iter().map(source_file).collect(),
             history,
@@ -273,7 +276,7 @@ impl Order<'_> {
                 history: source,
                 target_seconds,
             },
-        }))
+        })
     }
 }
 

@@ -68,11 +68,13 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
 
     let workspace = &job.context.workspace;
     let host = |path: &camino::Utf8Path| on_host(path, workspace, args.host_workspace.as_deref());
+    let bin = work.install_program()?;
     let paths = PluginPaths {
         plugin_dir: host(&work.install_plugin()?),
         plan_file: host(&plan_file),
         shard_dir: host(&shard_dir),
         root: host(&current_dir()?),
+        program: host(&bin).join("parallel-pytest"),
         queue: None,
     };
     let current = |name: &str| std::env::var(name).ok();
@@ -83,7 +85,6 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
     for (name, value) in plugin::environment(&plan, shard, &paths, manner, current) {
         job.files.export_env(&name, &value)?;
     }
-    let bin = work.install_program()?;
     job.files.add_path(host(&bin).as_str())?;
     // What the post step looks for: act hands it no state.
     workspace::write_atomic(

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use fs_err as fs;
 use serde::Deserialize;
 
+use super::comment::CommentArgs;
 use super::conclude::{self, Conclusion};
 use super::console;
 use super::history::{self, HistoryArgs};
@@ -19,17 +20,11 @@ use super::reports::{self, Patterns};
 use super::work::WorkArgs;
 use crate::analysis::verdict::JobResults;
 use crate::github::check_run::{self, CheckRun};
-use crate::github::client::Client;
-use crate::github::comment::{self as github_comment, Need};
 use crate::github::data_branch;
-use crate::github::error::Error;
-use crate::github::pull_request;
 use crate::model::exit::{Exit, UsageError};
 use crate::render::template::Template;
 use crate::render::view::{Links, View};
-use crate::render::{
-    annotations, badge, check, comment, result_json, style, summary, terminal, workflow_command,
-};
+use crate::render::{annotations, badge, check, style, summary, terminal, workflow_command};
 use crate::workspace::{self, WorkDir};
 
 #[derive(Args, Clone, Debug)]
@@ -42,8 +37,9 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) reports: Option<Utf8PathBuf>,
 
-    /// `JUnit` files of any program, instead of the shards of a plan; 3.12=GLOB for those of one of several
-    /// environments
+    /// Reports of any program, instead of the shards of a plan: `JUnit`, `NUnit`, xUnit.net, TRX, TAP,
+    /// the JSON of Dart and Mocha, told apart by content; `!GLOB` leaves files out, 3.12=GLOB are those
+    /// of one of several environments
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub(crate) junit: Vec<String>,
 
@@ -71,14 +67,8 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "WHEN", default_value = "on")]
     pub(crate) check_run: Switch,
 
-    /// When to comment on the pull request
-    #[arg(long, value_name = "WHEN", default_value = "always")]
-    pub(crate) comment: CommentOn,
-
-    /// Template of minijinja for the comment; it has `comment`, `headline` and `result`, which is
-    /// result.json
-    #[arg(long, value_name = "FILE")]
-    pub(crate) comment_template: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(crate) comment: CommentArgs,
 
     /// Branch that gets the badges of a run on the default branch, such as badges
     #[arg(long, value_name = "BRANCH")]
@@ -98,30 +88,6 @@ pub(crate) struct PublishArgs {
 pub(crate) enum Switch {
     On,
     Off,
-}
-
-/// When there is a comment. One of an earlier run is always brought up to date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CommentOn {
-    Always,
-    /// If something is different from the baseline, or there is none
-    OnChange,
-    /// If the result is red
-    OnFailure,
-    Off,
-}
-
-impl CommentOn {
-    /// `None` for none at all.
-    fn need(self, view: &View<'_>) -> Option<Need> {
-        let wanted = match self {
-            Self::Always => true,
-            Self::OnChange => view.has_changes(),
-            Self::OnFailure => !view.green,
-            Self::Off => return None,
-        };
-        Some(if wanted { Need::Wanted } else { Need::IfThere })
-    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -147,7 +113,7 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
     let work = WorkDir::open(&args.work.work_dir)?;
     let job = Job::of_this_process()?;
     let needs = args.needs.clone().unwrap_or_default().0;
-    let template = read_template(args.comment_template.as_deref())?;
+    let template = args.comment.template()?;
     let conclusion = if args.junit.is_empty() {
         of_shards(&args, job.as_ref(), &work, &needs).await?
     } else {
@@ -163,7 +129,8 @@ pub(crate) async fn publish(args: PublishArgs) -> Result<Exit> {
         ask_github(&mut beside, &args, job, &work).await;
     }
     let conclusion = args.judge.judge(conclusion, beside);
-    let mut view = conclusion.view(None, job.as_ref().map_or_else(Links::default, links));
+    let title = args.comment.title(&conclusion.report.suite);
+    let mut view = conclusion.view(title, job.as_ref().map_or_else(Links::default, links));
     report_folder::write(&conclusion, &view, &args.output)?;
     let options = style::Options {
         width: console::width(),
@@ -321,13 +288,12 @@ async fn emit(
                 Err(error) => tell(Err(anyhow::Error::new(error))),
             }
         }
-        if let Some(need) = args.comment.need(view) {
-            tell(
-                publish_comment(client, job, view, &body(template, conclusion, view), need)
-                    .await
-                    .map_err(anyhow::Error::new),
-            );
-        }
+        let comment = &args.comment;
+        tell(
+            comment
+                .publish(client, job, template, conclusion, view)
+                .await,
+        );
     }
     if let (Some(client), Some(branch)) = (&client, &args.badges_branch)
         && job.stands_for_default_branch()
@@ -344,45 +310,6 @@ async fn emit(
     if job.may_leave_history() && !conclusion.verdict.has_loss() {
         tell(job.upload_history(view.suite, &args.output).await);
     }
-}
-
-fn read_template(path: Option<&Utf8Path>) -> Result<Option<Template>> {
-    let Some(path) = path else { return Ok(None) };
-    let usage = |what: String| UsageError(format!("--comment-template {path}: {what}"));
-    let text = fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
-    Ok(Some(Template::parse(text).map_err(usage)?))
-}
-
-/// The comment in the project's words, or in ours where those do not work.
-fn body(template: Option<&Template>, conclusion: &Conclusion, view: &View<'_>) -> String {
-    let own = template.map(|template| {
-        let result = result_json::result_json(view, conclusion.exit().code());
-        template.comment(view, &result)
-    });
-    match own {
-        Some(Ok(text)) => text,
-        Some(Err(what)) => {
-            tell(Err(anyhow::anyhow!(
-                "the comment's template is not used: {what}"
-            )));
-            comment::comment(view)
-        }
-        None => comment::comment(view),
-    }
-}
-
-async fn publish_comment(
-    client: &Client,
-    job: &Job,
-    view: &View<'_>,
-    body: &str,
-    need: Need,
-) -> Result<(), Error> {
-    if let Some(number) = pull_request::of_run(client, &job.context).await? {
-        let marker = comment::marker(view.suite);
-        github_comment::upsert(client, &job.context, number, &marker, body, need).await?;
-    }
-    Ok(())
 }
 
 /// Each suite in a folder of its own.
@@ -417,50 +344,4 @@ fn outputs(job: &Job, conclusion: &Conclusion, view: &View<'_>, args: &PublishAr
     let patch = conclusion.patch.as_ref();
     let patch = patch.map(|patch| patch.coverage.totals().percent());
     set("patch-coverage", &shown(patch))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::comparison::Comparison;
-    use crate::model::report::Report;
-    use crate::model::verdict::{Reason, Verdict};
-    use crate::render::view::ViewInput;
-
-    #[test]
-    fn a_comment_is_made_when_it_is_wanted() {
-        let report = Report {
-            suite: "s".to_owned(),
-            cases: Vec::new(),
-            shards: Vec::new(),
-            environments: Vec::new(),
-            warnings: Vec::new(),
-        };
-        let red = Verdict {
-            reasons: vec![Reason::NothingRan],
-            muted: Vec::new(),
-        };
-        let (green, same) = (Verdict::default(), Comparison::default());
-        let need = |mode: CommentOn, verdict: &Verdict, comparison: Option<&Comparison>| {
-            mode.need(&View::new(ViewInput {
-                title: None,
-                report: &report,
-                verdict,
-                coverage: None,
-                comparison,
-                not_compared: None,
-                patch: None,
-                quarantined: &[],
-                ends: &BTreeMap::new(),
-                links: Links::default(),
-            }))
-        };
-        let (wanted, if_there) = (Some(Need::Wanted), Some(Need::IfThere));
-        assert_eq!(need(CommentOn::Always, &green, Some(&same)), wanted);
-        assert_eq!(need(CommentOn::OnFailure, &green, None), if_there);
-        assert_eq!(need(CommentOn::OnFailure, &red, None), wanted);
-        assert_eq!(need(CommentOn::OnChange, &red, None), wanted);
-        assert_eq!(need(CommentOn::OnChange, &green, Some(&same)), if_there);
-        assert_eq!(need(CommentOn::Off, &red, None), None);
-    }
 }

@@ -6,11 +6,10 @@ use fs_err as fs;
 
 use super::conclude::Conclusion;
 use super::coverage_files;
+use super::gather_coverage::settings_or_none;
 use super::plan::current_dir;
 use super::sources::Repository;
-use crate::coverage::settings::Settings;
 use crate::junit;
-use crate::model::coverage::Coverage;
 use crate::model::report::Report;
 use crate::render::html::page;
 use crate::render::view::View;
@@ -35,7 +34,7 @@ pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path)
     junit?;
     page?;
     write_badges(view, folder)?;
-    write_coverage(conclusion.coverage.as_ref(), folder)
+    write_coverage(conclusion, folder)
 }
 
 fn write_junit(report: &Report, folder: &Utf8Path) -> Result<()> {
@@ -78,12 +77,13 @@ fn remove(paths: &[&Utf8Path]) -> Result<()> {
 }
 
 /// Writes the coverage, or removes that of an earlier run.
-///
-/// # Errors
-/// The disk's.
-pub(crate) fn write_coverage(coverage: Option<&Coverage>, folder: &Utf8Path) -> Result<()> {
-    match coverage {
-        Some(coverage) => coverage_files::write(coverage, &Settings::default(), folder),
-        None => coverage_files::remove(folder),
+fn write_coverage(conclusion: &Conclusion, folder: &Utf8Path) -> Result<()> {
+    match &conclusion.data {
+        Some(data) => coverage_files::write_data(data, folder)?,
+        None => coverage_files::remove_data(folder)?,
+    }
+    match &conclusion.coverage {
+        Some(coverage) => coverage_files::write(coverage, &settings_or_none(), folder),
+        None => coverage_files::remove_reports(folder),
     }
 }

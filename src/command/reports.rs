@@ -1,19 +1,17 @@
-//! `publish` without a plan: the JUnit reports of any program. Nobody knows then which tests there should
+//! `publish` without a plan: reports of any program and format. Nobody knows then which tests there should
 //! be, so what counts is what the reports say, and that all of them are whole.
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use camino::Utf8Path;
-use fs_err as fs;
 
 use super::conclude::Conclusion;
 use super::gather_coverage::{self, gather};
-use super::merge::files;
+use super::merge::{files, read_junit};
 use crate::analysis::environments;
 use crate::analysis::verdict::JobResults;
 use crate::junit::found::ReadEnd;
-use crate::junit::read;
 use crate::junit::unite;
 use crate::model::environment;
 use crate::model::history::{HISTORY_VERSION, History};
@@ -40,18 +38,15 @@ pub(crate) fn conclude(
     let mut reads = Vec::new();
     let mut reasons = Vec::new();
     for (environment, globs) in by_environment(patterns.junit) {
-        let mut those = Vec::new();
-        for path in files(&globs, "--junit")? {
-            let read = read::read(fs::File::open(&path)?);
-            if read.end != ReadEnd::Complete {
-                reasons.push(Reason::ReportBroken {
-                    file: path.to_string(),
-                    what: read.end.to_string(),
-                });
-            }
-            those.push((path.to_string(), read));
-        }
-        reads.push((environment.into(), unite::unite(those)));
+        let those = read_junit(&files(&globs, "--junit")?)?;
+        let broken = those
+            .iter()
+            .filter(|(_, read)| read.end != ReadEnd::Complete);
+        reasons.extend(broken.map(|(file, read)| Reason::ReportBroken {
+            file: file.clone(),
+            what: read.end.to_string(),
+        }));
+        reads.push((environment.into(), unite::unite(those).into_report()));
     }
     let mut report = match reads.len() {
         1 => reads.swap_remove(0).1,
@@ -59,12 +54,12 @@ pub(crate) fn conclude(
     };
     suite.clone_into(&mut report.suite);
     let covered = files(patterns.coverage, "--coverage")?;
-    let coverage = if covered.is_empty() {
-        None
+    let (coverage, data) = if covered.is_empty() {
+        (None, None)
     } else {
         let gathered = gather(&covered, gather_coverage::read_settings()?)?;
         report.warnings.extend(gathered.warnings);
-        Some(gathered.coverage.below(prefix))
+        (Some(gathered.coverage.below(prefix)), gathered.data)
     };
     let totals = report.totals();
     reasons.extend(Reason::of_failures(totals));
@@ -90,6 +85,7 @@ pub(crate) fn conclude(
             muted: Vec::new(),
         },
         coverage,
+        data,
         history: History {
             version: HISTORY_VERSION,
             suite: suite.to_owned(),
@@ -126,6 +122,8 @@ const UNNAMED: &str = "others";
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
     use crate::model::exit::Exit;
     use crate::model::report::Outcome;

@@ -13,11 +13,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde_json::json;
 
-use super::conclude::read_coverage;
 use super::console;
-use super::coverage_files;
 use super::shard::{ShardJob, say_culprit};
-use crate::coverage::merge;
+use super::shard_coverage;
 use crate::model::report::{Phase, TestCase};
 use crate::model::shard::Shard;
 use crate::pytest::log::ShardLog;
@@ -25,7 +23,7 @@ use crate::pytest::plugin::RETRY_FILE;
 use crate::runner::host::{Ended, ShardEnd};
 use crate::runner::output::Show;
 use crate::runner::signals::Interrupts;
-use crate::workspace::{self, COVERAGE_FILE, EVENTS_FILE, JUNIT_FILE, LOG_FILE};
+use crate::workspace::{self, EVENTS_FILE, JUNIT_FILE, LOG_FILE};
 
 /// Tests of a shard that are run again: where more fail, it is not chance. The plugin's limit, too.
 const MOST: usize = 100;
@@ -85,7 +83,7 @@ impl Turn {
             return Ok(Err(why));
         }
         append(&self.folder, EVENTS_FILE, "", shard_dir)?;
-        if let Err(error) = self.join_coverage(shard_dir) {
+        if let Err(error) = shard_coverage::add(&self.folder, shard_dir) {
             console::warn(format!(
                 "shard {}: the coverage of retry {} is left out: {error:#}",
                 self.shard, self.round
@@ -118,15 +116,6 @@ impl Turn {
         } else {
             Err("none of the tests was there again".to_owned())
         }
-    }
-
-    fn join_coverage(&self, shard_dir: &Utf8Path) -> Result<()> {
-        let of = |folder: &Utf8Path| read_coverage(&folder.join(COVERAGE_FILE));
-        let Some(again) = of(&self.folder)? else {
-            return Ok(());
-        };
-        let merged = merge::merge(of(shard_dir)?.into_iter().chain([again]));
-        coverage_files::write_json(&merged.coverage, &shard_dir.join(COVERAGE_FILE))
     }
 }
 

@@ -138,6 +138,7 @@ impl ShardJob {
                 plan_file: self.plan_file.clone(),
                 shard_dir: turn.folder.clone(),
                 root: self.root.clone(),
+                program: this_program(),
                 queue: self.queue.as_ref().map(|queue| queue.path().to_owned()),
             },
             Environment::Fleet(fleet) => fleet.inside(),
@@ -322,6 +323,12 @@ impl ShardJob {
     fn opened_manifest(&self, shard: Shard) -> ShardManifest {
         open_manifest(&self.plan, shard, self.attempt, &self.args.environment)
     }
+}
+
+/// Where it is not known, the plugin does without it.
+fn this_program() -> Utf8PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    Utf8PathBuf::try_from(program).unwrap_or_default()
 }
 
 /// What the service wrote last that a shard's environment failed with.

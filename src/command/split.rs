@@ -82,7 +82,7 @@ fn reports(patterns: &[String]) -> Result<Vec<TestCase>> {
             if read.end != ReadEnd::Complete {
                 console::warn(format!("{file}: {}", read.end));
             }
-            cases.extend(read.cases);
+            cases.extend(read.cases.into_whole());
         }
     }
     Ok(cases)

@@ -9,6 +9,7 @@ pub(crate) mod cobertura;
 pub(crate) mod data_file;
 pub(crate) mod diff;
 pub(crate) mod globs;
+pub(crate) mod handover;
 mod human;
 pub(crate) mod json;
 pub(crate) mod lcov;

@@ -122,6 +122,17 @@ impl Client {
             .await
     }
 
+    /// Sent once, at once: for a change that is right only while what was read just before is there.
+    pub(super) async fn patch_now<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        body: &(impl Serialize + ?Sized),
+        purpose: Purpose,
+    ) -> Result<T> {
+        self.tried(purpose, || self.api.patch(route, Some(body)), |_| false)
+            .await
+    }
+
     pub(super) async fn delete(&self, route: &str, purpose: Purpose) -> Result<()> {
         self.repeated(purpose, || async {
             let answer = self.api._delete(route, None::<&()>).await?;

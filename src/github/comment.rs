@@ -16,7 +16,7 @@ use super::error::{Error, Purpose, Result, cut_bytes};
 /// Of a comment, in bytes (GitHub counts characters, so bytes are safe).
 pub(crate) const BODY_LIMIT: usize = 65_536;
 
-const PURPOSE: Purpose = Purpose {
+pub(super) const PURPOSE: Purpose = Purpose {
     what: "the comment on the pull request",
     permission: "pull-requests: write",
 };
@@ -42,6 +42,14 @@ pub(crate) enum Need {
     IfThere,
 }
 
+/// What becomes of a comment that says something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    InPlace,
+    /// A new one at the end of the thread, which notifies, and the old one is removed.
+    Anew,
+}
+
 /// Makes the one comment of this marker say `body`. The marker, an HTML comment on one line, is put
 /// before the body, unless it is there already. `None` if there is no comment, and no need for one.
 pub(crate) async fn upsert(
@@ -51,6 +59,7 @@ pub(crate) async fn upsert(
     marker: &str,
     body: &str,
     need: Need,
+    renewal: Renewal,
 ) -> Result<Option<Published>> {
     let body = if body.starts_with(marker) {
         body.to_owned()
@@ -59,7 +68,9 @@ pub(crate) async fn upsert(
     };
     let body = cut_bytes(&body, BODY_LIMIT);
     client
-        .reconcile(async || step(client, context, pull_request, marker, body, need).await)
+        .reconcile(async || {
+            step(client, context, pull_request, marker, body, (need, renewal)).await
+        })
         .await
 }
 
@@ -69,21 +80,31 @@ async fn step(
     pull_request: u64,
     marker: &str,
     body: &str,
-    need: Need,
+    (need, renewal): (Need, Renewal),
 ) -> Result<Option<Published>> {
     let issues = format!("/repos/{}/{}/issues", context.owner, context.repository);
     let thread = format!("{issues}/{pull_request}/comments");
-    let mut own = own_comments(client, &thread, marker).await?.into_iter();
+    let mut own = own_comments(client, &thread, marker).await?;
+    if renewal == Renewal::Anew && !own.is_empty() {
+        // An earlier try may have made the new one already.
+        let last = own.pop_if(|last| same_text(last.body.as_deref().unwrap_or_default(), body));
+        let published = match last {
+            Some(last) => last.published(Change::Unchanged),
+            None => client
+                .post::<Comment>(&thread, &json!({"body": body}), PURPOSE)
+                .await?
+                .published(Change::Created),
+        };
+        for old in own {
+            remove(client, &issues, &old).await;
+        }
+        return Ok(Some(published));
+    }
+    let mut own = own.into_iter();
     if let Some(first) = own.next() {
         let kept = keep(client, &issues, first, body).await?;
         for duplicate in own {
-            // Only tidying: whatever hinders it, the result is published.
-            if let Err(error) = client
-                .delete(&format!("{issues}/comments/{}", duplicate.id), PURPOSE)
-                .await
-            {
-                tracing::warn!("a second comment of ours could not be removed: {error}");
-            }
+            remove(client, &issues, &duplicate).await;
         }
         if kept.is_some() {
             return Ok(kept);
@@ -95,10 +116,15 @@ async fn step(
     let made: Comment = client
         .post(&thread, &json!({"body": body}), PURPOSE)
         .await?;
-    Ok(Some(Published {
-        change: Change::Created,
-        url: made.html_url,
-    }))
+    Ok(Some(made.published(Change::Created)))
+}
+
+/// Only tidying: whatever hinders it, the result is published.
+pub(super) async fn remove(client: &Client, issues: &str, duplicate: &Comment) {
+    let route = format!("{issues}/comments/{}", duplicate.id);
+    if let Err(error) = client.delete(&route, PURPOSE).await {
+        tracing::warn!("a second comment of ours could not be removed: {error}");
+    }
 }
 
 /// `None` if somebody has removed the comment in the meantime.
@@ -109,27 +135,25 @@ async fn keep(
     body: &str,
 ) -> Result<Option<Published>> {
     if same_text(comment.body.as_deref().unwrap_or_default(), body) {
-        return Ok(Some(Published {
-            change: Change::Unchanged,
-            url: comment.html_url,
-        }));
+        return Ok(Some(comment.published(Change::Unchanged)));
     }
     let route = format!("{issues}/comments/{}", comment.id);
     match client
         .patch::<Comment>(&route, &json!({"body": body}), PURPOSE)
         .await
     {
-        Ok(updated) => Ok(Some(Published {
-            change: Change::Updated,
-            url: updated.html_url,
-        })),
+        Ok(updated) => Ok(Some(updated.published(Change::Updated))),
         Err(Error::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// Oldest first.
-async fn own_comments(client: &Client, thread: &str, marker: &str) -> Result<Vec<Comment>> {
+pub(super) async fn own_comments(
+    client: &Client,
+    thread: &str,
+    marker: &str,
+) -> Result<Vec<Comment>> {
     let mut found = client
         .get_all(thread, &[], PURPOSE, |page: Vec<Comment>| page)
         .await?;
@@ -162,10 +186,10 @@ async fn login(client: &Client) -> Option<String> {
 }
 
 #[derive(Deserialize)]
-struct Comment {
-    id: u64,
+pub(super) struct Comment {
+    pub(super) id: u64,
     #[serde(default)]
-    body: Option<String>,
+    pub(super) body: Option<String>,
     #[serde(default)]
     html_url: Option<String>,
     #[serde(default)]
@@ -180,6 +204,13 @@ struct User {
 }
 
 impl Comment {
+    pub(super) fn published(&self, change: Change) -> Published {
+        Published {
+            change,
+            url: self.html_url.clone(),
+        }
+    }
+
     fn is_by_bot(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.kind == "Bot")
     }
@@ -247,7 +278,8 @@ mod tests {
 
     async fn say_if(server: &MockServer, text: &str, need: Need) -> Option<Published> {
         let context = context(&server.uri());
-        upsert(&client(server), &context, 7, MARKER, text, need)
+        let renewal = Renewal::InPlace;
+        upsert(&client(server), &context, 7, MARKER, text, need, renewal)
             .await
             .expect("published")
     }
@@ -303,6 +335,32 @@ mod tests {
             }
         );
         assert_eq!(writes(&server).await, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_comment_can_be_made_anew_at_the_end() {
+        for (last, change, expected) in [
+            ("old", Change::Created, &["POST", "DELETE", "DELETE"][..]),
+            ("new", Change::Unchanged, &["DELETE"]),
+        ] {
+            let server = thread(&[vec![ours(500, "old"), ours(501, last)]]).await;
+            Mock::given(method("DELETE"))
+                .respond_with(ResponseTemplate::new(204))
+                .mount(&server)
+                .await;
+            let context = context(&server.uri());
+            let (need, renewal) = (Need::IfThere, Renewal::Anew);
+            let client = client(&server);
+            let published = upsert(&client, &context, 7, MARKER, "new", need, renewal);
+            let published = published.await.expect("published").expect("a comment");
+            assert_eq!(published.change, change);
+            let sent = writes(&server).await;
+            let verbs: Vec<_> = sent
+                .iter()
+                .filter_map(|line| line.split(' ').next())
+                .collect();
+            assert_eq!(verbs, expected);
+        }
     }
 
     #[tokio::test]

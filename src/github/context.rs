@@ -60,6 +60,14 @@ pub(crate) struct Run {
 }
 
 impl Context {
+    /// The run whose result this is.
+    pub(crate) fn reported_run(&self) -> Run {
+        self.triggering_run.unwrap_or(Run {
+            id: self.run_id,
+            attempt: self.run_attempt,
+        })
+    }
+
     /// `None` when this is no GitHub runner. Reads the event's file; a payload that is missing or
     /// broken costs only what it alone would have told.
     pub(crate) fn read(env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Self>> {

@@ -14,5 +14,6 @@ mod fake_checks;
 pub(crate) mod http;
 pub(crate) mod pull_request;
 pub(crate) mod remark;
+pub(crate) mod shared_comment;
 pub(crate) mod token;
 pub(crate) mod workflow;

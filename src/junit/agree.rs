@@ -1,5 +1,6 @@
 //! Whether a report and an event log of the same run tell the same.
 
+use super::brief::Brief;
 use super::found::{JunitRead, ReadEnd};
 use crate::model::report::{Outcome, TestCase};
 
@@ -12,10 +13,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn of<'a>(cases: impl Iterator<Item = &'a TestCase>) -> Self {
+    fn of(outcomes: impl Iterator<Item = Outcome>) -> Self {
         let mut tally = Self::default();
-        for case in cases {
-            match case.outcome {
+        for outcome in outcomes {
+            match outcome {
                 Outcome::Passed | Outcome::Xpassed | Outcome::Flaky => tally.passed += 1,
                 Outcome::Skipped | Outcome::Xfailed => tally.skipped += 1,
                 Outcome::Failed | Outcome::Error => tally.failed += 1,
@@ -41,11 +42,10 @@ pub(crate) fn disagreement(log: &[TestCase], read: &JunitRead) -> Option<String>
         return Some(format!("{}; the event log counts", read.end));
     }
     // What could not be collected is no test of the log.
-    let is_test = |case: &&TestCase| !case.classname.is_empty() || !case.outcome.is_failure();
-    let (told, logged) = (
-        Tally::of(read.cases.iter().filter(is_test)),
-        Tally::of(log.iter()),
-    );
+    let is_test = |case: &Brief<'_>| !case.classname.is_empty() || !case.outcome.is_failure();
+    let told = read.cases.briefs().filter(is_test);
+    let told = Tally::of(told.map(|case| case.outcome));
+    let logged = Tally::of(log.iter().map(|case| case.outcome));
     (told != logged).then(|| {
         format!(
             "it says {}, the event log says {}, which counts",

@@ -1,6 +1,6 @@
 //! What the reader of any format collects.
 
-use super::dialect::{self, Program, RawCase};
+use super::dialect::{Program, RawCase};
 use super::fold::Fold;
 use super::found::{JunitRead, ReadEnd};
 
@@ -19,10 +19,8 @@ pub(super) struct Collected {
 
 impl Collected {
     /// Returns whether it is the first one of its test.
-    pub(super) fn add(&mut self, case: RawCase, program: Program) -> bool {
-        let environment = case.environment.clone();
-        self.fold
-            .add(dialect::interpret(case, program), environment, program)
+    pub(super) fn add(&mut self, case: &mut RawCase, program: Program) -> bool {
+        self.fold.add(case, program)
     }
 
     pub(super) fn warn(&mut self, warning: impl FnOnce() -> String) {

@@ -110,7 +110,7 @@ pub(super) fn read(mut input: Decoded<impl Read>, collected: &mut Collected) -> 
     for (_, mut running) in reader.running {
         running.case.mark("error", "it began and never ended", "");
         running.case.mark_type(LOST);
-        collected.add(running.case, Program::Unknown);
+        collected.add(&mut running.case, Program::Unknown);
     }
     end
 }
@@ -185,7 +185,7 @@ impl DartReader {
                 running.case.set_time(&seconds);
                 // Hidden is the loading of a file, which is told of if it fails.
                 if !hidden || !passed {
-                    collected.add(running.case, Program::Unknown);
+                    collected.add(&mut running.case, Program::Unknown);
                 }
             }
             Event::Done | Event::Other => {}
@@ -205,7 +205,7 @@ mod tests {
         let cut = whole.find("{\"testID\":6,\"result\"").expect("an event") + 12;
         let JunitRead { cases, end, .. } = read(&whole.as_bytes()[..cut]);
         assert!(matches!(end, ReadEnd::Truncated { .. }), "{end:?}");
-        let outcomes: Vec<Outcome> = cases.iter().map(|case| case.outcome).collect();
+        let outcomes: Vec<Outcome> = cases.briefs().map(|case| case.outcome).collect();
         assert_eq!(
             outcomes,
             [

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use super::visible::{push_byte, push_code};
 
-const BLOCK: u64 = 64 << 10;
+const BLOCK: usize = 64 << 10;
 /// Where an XML declaration has to have ended.
 const DECLARATION: usize = 256;
 /// Windows-1252 from 0x80 to 0x9f. As on the web it also serves for ISO-8859-1, whose characters
@@ -18,8 +18,9 @@ const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}
 pub(super) struct Decoded<R> {
     input: R,
     encoding: Option<Encoding>,
-    /// Read, but not yet a whole character.
-    pending: Vec<u8>,
+    block: Vec<u8>,
+    /// So many bytes of it are read, but not yet a whole character.
+    pending: usize,
     text: String,
     at: usize,
     allowance: usize,
@@ -42,7 +43,8 @@ impl<R: Read> Decoded<R> {
         Self {
             input,
             encoding: None,
-            pending: Vec::new(),
+            block: vec![0; BLOCK],
+            pending: 0,
             text: String::new(),
             at: 0,
             allowance: 0,
@@ -88,9 +90,18 @@ impl<R: Read> Decoded<R> {
         self.text.clear();
         self.at = 0;
         while self.text.is_empty() && !self.ended {
-            let mut block = std::mem::take(&mut self.pending);
-            self.ended = self.input.by_ref().take(BLOCK).read_to_end(&mut block)? == 0;
-            let mut bytes = block.as_slice();
+            let mut filled = self.pending;
+            while filled < BLOCK && !self.ended {
+                match self.input.read(&mut self.block[filled..]) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => {
+                        let read = read?;
+                        self.ended = read == 0;
+                        filled += read;
+                    }
+                }
+            }
+            let mut bytes = &self.block[..filled];
             let encoding = self.encoding.get_or_insert_with(|| {
                 let (encoding, mark) = detect(bytes);
                 bytes = &bytes[mark..];
@@ -106,9 +117,9 @@ impl<R: Read> Decoded<R> {
                 for byte in rest {
                     push_byte(&mut self.text, *byte);
                 }
-            } else {
-                self.pending = rest.to_vec();
             }
+            self.pending = rest.len();
+            self.block.copy_within(filled - self.pending..filled, 0);
         }
         Ok(())
     }

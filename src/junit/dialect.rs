@@ -1,13 +1,14 @@
 //! What the elements of a report mean, which depends on the program that wrote it. Every decision
 //! about a dialect is made here.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path};
 
+use super::brief::Brief;
 use super::xml::Element;
-use crate::model::node_id::NodeId;
 use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
 
 /// What we say about a case in properties.
@@ -135,6 +136,15 @@ impl RawCase {
         ))
     }
 
+    /// Whether its brief is all that it has to tell.
+    pub(super) fn is_brief(&self) -> bool {
+        let in_brief = |(name, _): &(String, String)| matches!(name.as_str(), "nodeid" | "shard");
+        self.marks.is_empty()
+            && self.properties.iter().all(in_brief)
+            && self.stdout.is_empty()
+            && self.stderr.is_empty()
+    }
+
     fn property(&self, name: &str) -> Option<&str> {
         let found = self
             .properties
@@ -158,38 +168,26 @@ pub(super) fn is_rerun(name: &str) -> bool {
     )
 }
 
-pub(super) fn interpret(raw: RawCase, program: Program) -> TestCase {
-    let (classname, name) = (raw.element.text("classname"), raw.element.text("name"));
-    let exact = raw.property("nodeid").map(NodeId::new);
-    let file = exact.as_ref().map(|id| id.file().to_owned());
-    let id = exact.unwrap_or_else(|| {
-        NodeId::new(if classname.is_empty() {
-            name.clone()
-        } else {
-            format!("{classname}::{name}")
-        })
-    });
-    let reruns = raw
-        .marks
-        .iter()
-        .filter(|mark| is_rerun(&mark.element.name))
-        .count();
-    let attempts = 1 + u32::try_from(reruns).unwrap_or(u32::MAX - 1);
-    let mut case = TestCase {
-        classname,
-        name,
-        file,
+/// What it has to tell as every test has; [`interpret`] tells all.
+pub(super) fn brief(raw: &RawCase, program: Program) -> Brief<'_> {
+    let text = |name| Cow::Borrowed(raw.element.attribute(name).unwrap_or_default());
+    let time = raw.element.attribute("time");
+    Brief {
+        exact: raw.property("nodeid").map(Cow::Borrowed),
+        classname: text("classname"),
+        name: text("name"),
         location: location(&raw.element, program),
         shard: raw.property("shard").and_then(|shard| shard.parse().ok()),
-        outcome: outcome(&raw),
-        call: raw
-            .element
-            .attribute("time")
-            .map(duration)
-            .unwrap_or_default(),
-        attempts,
-        ..TestCase::new(id)
-    };
+        outcome: outcome(raw),
+        duration: time.map(duration).unwrap_or_default(),
+    }
+}
+
+pub(super) fn interpret(raw: &mut RawCase, program: Program) -> TestCase {
+    let mut case = TestCase::from(brief(raw, program));
+    let marks = std::mem::take(&mut raw.marks);
+    let reruns = marks.iter().filter(|mark| is_rerun(mark.element.name()));
+    case.attempts = 1 + u32::try_from(reruns.count()).unwrap_or(u32::MAX - 1);
     if program == Program::Ours {
         let known = |name: &str| {
             Outcome::ALL
@@ -200,31 +198,32 @@ pub(super) fn interpret(raw: RawCase, program: Program) -> TestCase {
             .property("outcome")
             .and_then(known)
             .unwrap_or(case.outcome);
-        let told = raw
-            .property("attempts")
-            .and_then(|number| number.parse().ok());
-        case.attempts = told.unwrap_or(attempts);
+        let told = raw.property("attempts");
+        case.attempts = told
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(case.attempts);
     }
-    case.problems = raw
-        .marks
-        .into_iter()
-        .filter_map(|mark| problem(mark, program))
-        .collect();
-    let properties = raw.properties.into_iter();
+    let problems = marks.into_iter();
+    case.problems = problems.filter_map(|mark| problem(mark, program)).collect();
+    let properties = std::mem::take(&mut raw.properties).into_iter();
     case.properties = properties
         .filter(|(name, _)| !OUR_PROPERTIES.contains(&name.as_str()))
         .collect();
-    case.stdout = raw.stdout;
-    case.stderr = raw.stderr;
+    case.stdout = std::mem::take(&mut raw.stdout);
+    case.stderr = std::mem::take(&mut raw.stderr);
     case
 }
 
 /// The worst that any mark says.
 fn outcome(case: &RawCase) -> Outcome {
     let status = case.element.attribute("status").unwrap_or_default();
-    let without_marks = match status.to_ascii_lowercase().as_str() {
-        "skipped" | "disabled" | "notrun" | "ignored" => Outcome::Skipped,
-        _ => Outcome::Passed,
+    let is_skipped = ["skipped", "disabled", "notrun", "ignored"]
+        .iter()
+        .any(|skipped| status.eq_ignore_ascii_case(skipped));
+    let without_marks = if is_skipped {
+        Outcome::Skipped
+    } else {
+        Outcome::Passed
     };
     case.marks
         .iter()
@@ -236,7 +235,7 @@ fn outcome(case: &RawCase) -> Outcome {
 impl Mark {
     fn outcome(&self) -> Outcome {
         let kind = self.element.attribute("type");
-        match self.element.name.as_str() {
+        match self.element.name() {
             "error" if kind == Some(LOST) => Outcome::Lost,
             "error" => Outcome::Error,
             "failure" => Outcome::Failed,
@@ -354,19 +353,20 @@ fn first_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).find(|line| !line.is_empty())
 }
 
-/// Where the test is defined. pytest counts lines from 0.
-fn location(element: &Element, program: Program) -> Option<Location> {
-    let path = inside(&element.attribute("file")?.replace('\\', "/"))?;
-    let told = element.attribute("line").and_then(number);
-    let line = match told {
+/// Where the test is defined: path and line. pytest counts lines from 0.
+fn location(element: &Element, program: Program) -> Option<(Cow<'_, str>, u32)> {
+    let told = element.attribute("file")?;
+    let path = if told.contains('\\') {
+        Cow::Owned(told.replace('\\', "/"))
+    } else {
+        Cow::Borrowed(told)
+    };
+    let line = match element.attribute("line").and_then(number) {
         Some(line) if program == Program::Pytest => line.saturating_add(1),
         Some(line) => line.max(1),
         None => 1,
     };
-    Some(Location {
-        path,
-        line: u32::try_from(line).ok()?,
-    })
+    is_inside(&path).then_some((path, u32::try_from(line).ok()?))
 }
 
 /// The last `tests/test_a.py:12: AssertionError` of a traceback.
@@ -374,20 +374,20 @@ fn location_in(text: &str) -> Option<Location> {
     text.lines().rev().find_map(|line| {
         let (place, _) = line.split_once(": ")?;
         let (path, line) = place.rsplit_once(':')?;
-        let path = inside(path).filter(|path| path.extension().is_some())?;
-        Some(Location {
-            path,
+        let has_kind = Utf8Path::new(path).extension().is_some();
+        (has_kind && is_inside(path)).then_some(Location {
+            path: path.into(),
             line: line.parse().ok().filter(|line| *line > 0)?,
         })
     })
 }
 
 /// Only a path inside the repository can be shown to people.
-fn inside(path: &str) -> Option<Utf8PathBuf> {
+fn is_inside(path: &str) -> bool {
     let is_inside =
         |part: Utf8Component<'_>| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir);
     let clean = !path.is_empty() && !path.contains([':', ' ', '\t']);
-    (clean && Utf8Path::new(path).components().all(is_inside)).then(|| path.into())
+    clean && Utf8Path::new(path).components().all(is_inside)
 }
 
 /// `12`, `12.0`, `1,234`: anything that can be meant as a whole number.
@@ -408,6 +408,9 @@ pub(super) fn number(text: &str) -> Option<usize> {
 /// `1.5`, `1,234.5`, `1,5`: seconds, or nothing for what cannot be a time.
 fn duration(text: &str) -> Duration {
     let text = text.trim();
+    if let Some(duration) = decimal(text) {
+        return duration;
+    }
     let commas = text.matches(',').count();
     let plain = match commas {
         // Alone it is the decimal comma of many languages.
@@ -421,6 +424,21 @@ fn duration(text: &str) -> Duration {
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .unwrap_or_default()
+}
+
+/// What nearly every program writes: no more than nine digits, and as many behind the point.
+fn decimal(text: &str) -> Option<Duration> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| {
+        let is_short = (1..=9).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
+        is_short.then(|| {
+            text.bytes()
+                .fold(0, |sum, c| sum * 10 + u32::from(c - b'0'))
+        })
+    };
+    let zeros = 9_u32.checked_sub(u32::try_from(fraction.len()).ok()?)?;
+    let nanoseconds = digits(fraction)? * 10_u32.pow(zeros);
+    Some(Duration::new(digits(seconds)?.into(), nanoseconds))
 }
 
 /// What a report is that has another root element than `JUnit`'s.

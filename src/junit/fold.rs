@@ -4,21 +4,28 @@
 //! pytest-rerunfailures has it write one for every attempt, the failed ones without a word on why.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use camino::Utf8PathBuf;
+use hashbrown::HashTable;
 
-use super::dialect::Program;
+use super::cases::Cases;
+use super::dialect::{self, Program, RawCase};
 use super::visible::shortened;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 
 #[derive(Default)]
 pub(super) struct Fold {
-    cases: Vec<TestCase>,
-    /// Of each case, where there is one.
-    environments: Vec<Option<Rc<str>>>,
-    index: HashMap<NodeId, usize>,
+    cases: Cases,
+    /// Those that follow one another, each with the number of its first case.
+    environments: Vec<(usize, Option<Rc<str>>)>,
+    /// Hashes of ids, and which cases have them.
+    index: HashTable<(u64, usize)>,
+    hasher: RandomState,
+    /// Cases that got another id, by the one they had.
+    renamed: HashMap<NodeId, usize>,
     /// Tests of one name that cannot be attempts of one.
     repeated: Repeated,
     /// Tests of one name in different files.
@@ -33,19 +40,67 @@ struct Repeated {
 
 impl Fold {
     /// Returns whether it is the first one of its test.
-    pub(super) fn add(
+    pub(super) fn add(&mut self, raw: &mut RawCase, program: Program) -> bool {
+        let environment = raw.environment.clone();
+        let brief = dialect::brief(raw, program);
+        let (head, tail) = self.cases.key_of(&brief);
+        let key = (head, &*tail);
+        let hash = self.hasher.hash_one(key);
+        match self.find(hash, key) {
+            Some(known) => {
+                let case = dialect::interpret(raw, program);
+                return self.add_again(known, case, environment, program);
+            }
+            None if raw.is_brief() => {
+                self.note(hash, environment);
+                self.cases.push(&brief, key);
+            }
+            None => {
+                self.note(hash, environment);
+                self.cases.push_told(dialect::interpret(raw, program), head);
+            }
+        }
+        true
+    }
+
+    fn find(&self, hash: u64, key: (u32, &str)) -> Option<usize> {
+        let is_same = |(of, index): &(u64, usize)| *of == hash && self.cases.key(*index) == key;
+        if let Some((_, index)) = self.index.find(hash, is_same) {
+            return Some(*index);
+        }
+        // Hardly any report has some.
+        let id = (!self.renamed.is_empty()).then(|| NodeId::new(self.cases.id(key)));
+        self.renamed.get(&id?).copied()
+    }
+
+    fn environment(&self, index: usize) -> Option<Rc<str>> {
+        let next = self
+            .environments
+            .partition_point(|(first, _)| *first <= index);
+        self.environments[..next].last()?.1.clone()
+    }
+
+    /// The case that is added next.
+    fn note(&mut self, hash: u64, environment: Option<Rc<str>>) {
+        let entry = (hash, self.cases.len());
+        self.index.insert_unique(hash, entry, |(hash, _)| *hash);
+        let last = self.environments.last().map(|(_, last)| last);
+        if last != Some(&environment) {
+            self.environments.push((self.cases.len(), environment));
+        }
+    }
+
+    /// `known` is that of a case with the same id.
+    fn add_again(
         &mut self,
+        mut known: usize,
         mut case: TestCase,
         environment: Option<Rc<str>>,
         program: Program,
     ) -> bool {
-        let Some(mut index) = self.index.get(&case.id).copied() else {
-            self.push(case, environment);
-            return true;
-        };
-        let known = &mut self.cases[index];
-        let files = [&*known, &case].map(|case| case.location.as_ref().map(|at| at.path.clone()));
-        let environments = [self.environments[index].clone(), environment.clone()];
+        let environments = [self.environment(known), environment.clone()];
+        let told = self.cases.told_mut(known);
+        let files = [&*told, &case].map(|case| case.location.as_ref().map(|at| at.path.clone()));
         let elsewhere =
             environments[0] != environments[1] && environments.iter().all(Option::is_some);
         if files[0] != files[1] || elsewhere {
@@ -63,18 +118,26 @@ impl Fold {
                 }
                 NodeId::new(id)
             };
-            if known.id == plain {
-                known.id = apart(&files[0], &environments[0]);
-                self.index.insert(known.id.clone(), index);
+            if told.id == plain {
+                let id = apart(&files[0], &environments[0]);
+                let hash = self.hasher.hash_one(self.cases.key_of_id(&id));
+                self.index
+                    .insert_unique(hash, (hash, known), |(hash, _)| *hash);
+                self.cases.rename(known, id);
+                self.renamed.insert(plain.clone(), known);
             }
             case.id = apart(&files[1], &environments[1]);
-            let Some(same) = self.index.get(&case.id) else {
-                self.push(case, environment);
+            let key = self.cases.key_of_id(&case.id);
+            let hash = self.hasher.hash_one(key);
+            let Some(same) = self.find(hash, key) else {
+                self.note(hash, environment);
+                let head = key.0;
+                self.cases.push_told(case, head);
                 return true;
             };
-            index = *same;
+            known = same;
         }
-        let known = &mut self.cases[index];
+        let known = self.cases.told_mut(known);
         if is_rest_of_attempt(known, &case) {
             absorb(known, case);
             return false;
@@ -86,14 +149,9 @@ impl Fold {
         false
     }
 
-    fn push(&mut self, case: TestCase, environment: Option<Rc<str>>) {
-        self.index.insert(case.id.clone(), self.cases.len());
-        self.cases.push(case);
-        self.environments.push(environment);
-    }
-
     /// The cases in the order they came, and what is odd about them.
-    pub(super) fn finish(self) -> (Vec<TestCase>, Vec<String>) {
+    pub(super) fn finish(mut self) -> (Cases, Vec<String>) {
+        self.cases.shrink();
         let repeated = self
             .repeated
             .warning("several times: each is counted as one test");

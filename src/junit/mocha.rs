@@ -131,7 +131,7 @@ impl Report<'_> {
                 case.mark("flakyFailure", "", "");
             }
         }
-        self.collected.add(case, Program::Unknown);
+        self.collected.add(&mut case, Program::Unknown);
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
         let whole = include_str!("../../tests/fixtures/junit/producers/mocha.json");
         let cut = whole.find("\"Cart ships\"").expect("a test");
         let JunitRead { cases, end, .. } = read(&whole.as_bytes()[..cut]);
-        let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        let names: Vec<_> = cases.briefs().map(|case| case.name).collect();
         assert_eq!(names, ["adds", "pays"]);
         assert!(
             matches!(end, ReadEnd::Truncated { at } if at == cut as u64),

@@ -9,7 +9,7 @@ use super::xml::{Element, Elements, Stop};
 
 pub(super) fn read_3<R: Read>(elements: &mut Elements<R>, add: Add<'_>) -> Result<(), Stop> {
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "test-suite" => suite(elements, &child, add)?,
             "test-case" => case_3(elements, &child, add)?,
             _ => elements.skip()?,
@@ -23,7 +23,7 @@ fn suite<R: Read>(elements: &mut Elements<R>, suite: &Element, add: Add<'_>) -> 
     let own = matches!(suite.attribute("site"), Some("SetUp" | "TearDown"));
     let mut problem = None;
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "test-suite" => self::suite(elements, &child, add)?,
             "test-case" => case_3(elements, &child, add)?,
             "failure" if own => problem = Some(elements.message_and_details()?),
@@ -66,7 +66,7 @@ fn case_3<R: Read>(
 
 pub(super) fn read_2<R: Read>(elements: &mut Elements<R>, add: Add<'_>) -> Result<(), Stop> {
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "test-suite" | "results" => read_2(elements, add)?,
             "test-case" => case_2(elements, &child, add)?,
             _ => elements.skip()?,
@@ -104,7 +104,7 @@ fn case_2<R: Read>(
 fn fill<R: Read>(elements: &mut Elements<R>, case: &mut RawCase) -> Result<(String, String), Stop> {
     let mut said = <(String, String)>::default();
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "failure" | "reason" => said = elements.message_and_details()?,
             "output" => case.stdout.push_str(&elements.text()?),
             "properties" => {

@@ -14,7 +14,7 @@ fn listing(report: &str) -> String {
     let report = read(report.as_bytes());
     assert_eq!(report.end, ReadEnd::Complete);
     let mut text = String::new();
-    for case in report.cases {
+    for case in report.cases.into_whole() {
         let _ = write!(text, "{} {}", case.outcome.name(), case.id);
         if case.attempts > 1 {
             let _ = write!(text, " x{}", case.attempts);

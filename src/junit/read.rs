@@ -89,7 +89,7 @@ impl<R: Read> ReportReader<'_, R> {
         while let Some(root) = self.elements.root()? {
             empty = false;
             let mut tally = Tally::default();
-            match root.name.as_str() {
+            match root.name() {
                 "testsuites" => {
                     let program = Program::of_root(&root);
                     self.suites(program, &mut tally)?;
@@ -119,9 +119,9 @@ impl<R: Read> ReportReader<'_, R> {
         read: fn(&mut Elements<R>, Add<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let mut number = 0;
-        read(&mut self.elements, &mut |case| {
+        read(&mut self.elements, &mut |mut case| {
             number += 1;
-            self.collected.add(case, Program::Unknown);
+            self.collected.add(&mut case, Program::Unknown);
         })?;
         // More may be there: what went wrong outside of a test.
         if let Some(told) = root.attribute(total).and_then(dialect::number)
@@ -135,7 +135,7 @@ impl<R: Read> ReportReader<'_, R> {
 
     fn suites(&mut self, program: Program, tally: &mut Tally) -> Result<(), Stop> {
         while let Some(child) = self.elements.child()? {
-            match child.name.as_str() {
+            match child.name() {
                 "testsuite" | "testsuites" => self.suite(&child, program, tally)?,
                 "testcase" => self.case(child, program, tally)?,
                 _ => self.elements.skip()?,
@@ -159,7 +159,7 @@ impl<R: Read> ReportReader<'_, R> {
         let mut tally = Tally::default();
         let mut nested = false;
         while let Some(child) = self.elements.child()? {
-            match child.name.as_str() {
+            match child.name() {
                 "testsuite" => {
                     nested = true;
                     self.suite(&child, program, &mut tally)?;
@@ -169,7 +169,7 @@ impl<R: Read> ReportReader<'_, R> {
                 "failure" | "error" => {
                     let mut case = RawCase::of_suite(suite);
                     self.mark(child, &mut case)?;
-                    self.add(case, program, &mut tally);
+                    self.add(&mut case, program, &mut tally);
                 }
                 _ => self.elements.skip()?,
             }
@@ -192,13 +192,14 @@ impl<R: Read> ReportReader<'_, R> {
                 .warn(|| format!("what it says of the test `{name}` is incomplete and left out"));
             return Err(stop);
         }
-        self.add(case, program, tally);
+        self.add(&mut case, program, tally);
+        self.elements.recycle(case.element);
         Ok(())
     }
 
     fn fill(&mut self, case: &mut RawCase) -> Result<(), Stop> {
         while let Some(child) = self.elements.child()? {
-            match child.name.as_str() {
+            match child.name() {
                 "properties" => case.properties.extend(self.properties()?),
                 "system-out" => case.stdout.push_str(&self.elements.text()?),
                 "system-err" => case.stderr.push_str(&self.elements.text()?),
@@ -214,8 +215,8 @@ impl<R: Read> ReportReader<'_, R> {
         let mut parts = Vec::new();
         loop {
             match self.elements.content()? {
-                Token::Text(piece) => self.elements.append(&mut text, &piece)?,
-                Token::Open(part) => match part.name.as_str() {
+                Token::Text => self.elements.append(&mut text)?,
+                Token::Open(part) => match part.name() {
                     "system-out" => case.stdout.push_str(&self.elements.text()?),
                     "system-err" => case.stderr.push_str(&self.elements.text()?),
                     _ => parts.push(self.elements.text()?),
@@ -244,9 +245,9 @@ impl<R: Read> ReportReader<'_, R> {
         Ok(properties)
     }
 
-    fn add(&mut self, case: RawCase, program: Program, tally: &mut Tally) {
+    fn add(&mut self, case: &mut RawCase, program: Program, tally: &mut Tally) {
         let number = |name: &str| {
-            let named = case.marks.iter().filter(|mark| mark.element.name == name);
+            let named = case.marks.iter().filter(|mark| mark.element.name() == name);
             named.count()
         };
         let (failures, errors) = (number("failure"), number("error"));
@@ -257,7 +258,7 @@ impl<R: Read> ReportReader<'_, R> {
         tally.errors.cases += usize::from(errors > 0);
         tally.cases += 1;
         tally.marks += case.marks.len();
-        let program = program.of_case(&case);
+        let program = program.of_case(case);
         let is_new = self.collected.add(case, program);
         tally.tests += usize::from(is_new);
     }
@@ -335,7 +336,7 @@ mod tests {
             ..
         } = read(report.as_bytes());
         assert_eq!((end, warnings), (ReadEnd::Complete, Vec::new()), "{report}");
-        cases
+        cases.into_whole().collect()
     }
 
     /// Outcome, attempts and id of every case.
@@ -424,7 +425,7 @@ mod tests {
                 cases, warnings, ..
             } = suite(name, contents);
             assert_eq!(cases.len(), 1);
-            (cases[0].outcome, warnings.len())
+            (cases.outcome(0), warnings.len())
         };
         let failure = "<failure message='m'/>";
         assert_eq!(outcome("pytest", ["", ""]), (Outcome::Flaky, 0));
@@ -435,7 +436,8 @@ mod tests {
             assert_eq!(outcome(program, [failure, failure]).0, Outcome::Failed);
             assert_eq!(outcome(program, [failure, "<skipped/>"]).0, Outcome::Failed);
         }
-        let case = &suite("jest", [failure, ""]).cases[0];
+        let mut cases = suite("jest", [failure, ""]).cases;
+        let case = cases.told_mut(0);
         assert_eq!(
             (case.attempts, case.problems[0].kind),
             (2, ProblemKind::Rerun)
@@ -459,7 +461,7 @@ mod tests {
         let ids = |report: String| {
             let cases = read(format!("<testsuites>{report}</testsuites>").as_bytes()).cases;
             cases
-                .into_iter()
+                .into_whole()
                 .map(|case| case.id.to_string())
                 .collect::<Vec<_>>()
         };
@@ -515,7 +517,7 @@ mod tests {
         let JunitRead {
             cases, warnings, ..
         } = read(report.as_bytes());
-        assert_eq!((cases.len(), cases[0].outcome), (1, Outcome::Failed));
+        assert_eq!((cases.len(), cases.outcome(0)), (1, Outcome::Failed));
         insta::assert_snapshot!(warnings.join("\n"), @r#"
         the suite `s` says tests="100", but holds 1
         the suite `s` says failures="0", but holds 1

@@ -184,7 +184,7 @@ impl TapReader {
                 1 => point.name.clone(),
                 times => format!("{} ({times})", point.name),
             };
-            collected.add(point.case(&class, &name), Program::Unknown);
+            collected.add(&mut point.case(&class, &name), Program::Unknown);
         }
     }
 }
@@ -296,7 +296,7 @@ mod tests {
         let JunitRead { cases, end, .. } = read(report.as_bytes());
         let line =
             |case: crate::model::report::TestCase| format!("{} {}", case.outcome.name(), case.id);
-        (cases.into_iter().map(line).collect(), end)
+        (cases.into_whole().map(line).collect(), end)
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn sections<R: Read>(
     classes: &mut HashMap<String, String>,
 ) -> Result<(), Stop> {
     while let Some(section) = elements.child()? {
-        match section.name.as_str() {
+        match section.name() {
             "Results" => results(elements, tests)?,
             "TestDefinitions" => {
                 while let Some(test) = elements.child()? {
@@ -53,7 +53,7 @@ fn sections<R: Read>(
 
 fn results<R: Read>(elements: &mut Elements<R>, tests: &mut Vec<UnitTest>) -> Result<(), Stop> {
     while let Some(element) = elements.child()? {
-        if element.name.ends_with("Result") {
+        if element.name().ends_with("Result") {
             result(elements, &element, tests)?;
         } else {
             elements.skip()?;
@@ -71,10 +71,10 @@ fn result<R: Read>(
     let mut case = RawCase::made("", "", &seconds(&element.text("duration")));
     let mut said = <(String, String)>::default();
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "Output" => {
                 while let Some(output) = elements.child()? {
-                    match output.name.as_str() {
+                    match output.name() {
                         "StdOut" => case.stdout.push_str(&elements.text()?),
                         "StdErr" => case.stderr.push_str(&elements.text()?),
                         "ErrorInfo" => said = elements.message_and_details()?,

@@ -1,28 +1,50 @@
 //! The reports of several programs, shards or environments into one.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::brief::Brief;
+use super::cases::Cases;
 use super::fold::absorb;
 use super::found::{JunitRead, ReadEnd};
+use super::order::compare;
 use super::visible::shortened;
-use crate::model::node_id::NodeId;
-use crate::model::report::{Report, TestCase};
+use super::write::{Document, Tests};
+use crate::model::report::{Report, TestCase, Totals};
 
 /// Above it only the number is said.
 const MAX_EXAMPLES: usize = 5;
 
+/// The tests of several reports, each once, in the order of their ids.
+#[derive(Debug)]
+pub(crate) struct United {
+    suite: String,
+    pub(crate) warnings: Vec<String>,
+    /// Of each report.
+    cases: Vec<Cases>,
+    places: Vec<Place>,
+}
+
+/// Where a case is; sorted by the first part of its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    head: u32,
+    report: u32,
+    index: u32,
+}
+
 /// Brings the reports together, by the name of the file each is from.
 ///
 /// A test of several files is one case: the worst outcome wins, both count as attempts, and what
-/// they said is kept. The report has no shards, as `JUnit` does not tell how many there should be.
-pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
-    let mut cases: Vec<(TestCase, usize)> = Vec::new();
+/// they said is kept.
+pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> United {
+    let mut cases = Vec::new();
     let mut suites = Vec::new();
     let mut warnings = Vec::new();
     let mut names = Vec::new();
-    for (index, (name, read)) in reads.into_iter().enumerate() {
+    for (name, read) in reads {
         let JunitRead {
             suite,
             cases: read_cases,
@@ -39,61 +61,100 @@ pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
         );
         suites.extend(suite);
         names.push(name);
-        cases.extend(read_cases.into_iter().map(|case| (case, index)));
+        cases.push(read_cases);
     }
-    // In place: there may be a million.
-    cases.par_sort_unstable_by(|(one, first), (two, second)| {
-        one.id.cmp(&two.id).then(first.cmp(second))
-    });
-    let mut repeated: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
-    cases.dedup_by(|(case, index), (known, first)| {
-        let same = case.id == known.id;
-        if same {
-            let files = repeated.entry(known.id.clone());
-            files.or_insert_with(|| vec![*first]).push(*index);
-            known.attempts = known.attempts.saturating_add(case.attempts);
-            let empty = TestCase::new(NodeId::new(String::new()));
-            absorb(known, std::mem::replace(case, empty));
-        }
-        same
-    });
-    let cases: Vec<TestCase> = cases.into_iter().map(|(case, _)| case).collect();
-    warnings.extend(repetitions(&repeated, &cases, &names));
+    let mut places = places(&cases);
+    if sort(&mut places, &cases) {
+        let repeated = unite_same(&mut places, &mut cases);
+        warnings.extend(repetitions(&repeated, &cases, &names));
+    }
     suites.sort();
     suites.dedup();
     let suite = match suites.as_slice() {
         [one] => one.clone(),
         _ => "tests".to_owned(),
     };
-    Report {
+    United {
         suite,
-        cases,
-        shards: Vec::new(),
-        environments: Vec::new(),
         warnings,
+        cases,
+        places,
     }
 }
 
-/// `cases` are in the order of their ids.
-fn repetitions(
-    repeated: &BTreeMap<NodeId, Vec<usize>>,
-    cases: &[TestCase],
-    names: &[String],
-) -> Vec<String> {
-    let mut warnings: Vec<String> = repeated
-        .iter()
-        .take(MAX_EXAMPLES)
-        .filter_map(|(id, files)| {
-            let found = cases.binary_search_by(|case| case.id.cmp(id)).ok()?;
-            let id = shortened(id.as_str());
-            let files: Vec<&str> = files.iter().map(|index| names[*index].as_str()).collect();
-            Some(format!(
-                "`{id}` is in {}: the worst outcome counts, {}",
-                files.join(" and in "),
-                cases[found].outcome.name()
-            ))
-        })
-        .collect();
+fn places(cases: &[Cases]) -> Vec<Place> {
+    let mut heads: Vec<&str> = cases.iter().flat_map(Cases::heads).collect();
+    heads.par_sort_unstable();
+    heads.dedup();
+    let mut places = Vec::with_capacity(cases.iter().map(Cases::len).sum());
+    for (report, cases) in (0..).zip(cases) {
+        let own: Vec<&str> = cases.heads().collect();
+        let rank = |head: &&str| heads.partition_point(|known| known < head);
+        let ranks: Vec<usize> = own.par_iter().map(rank).collect();
+        let place = |index: usize| Place {
+            head: u32::try_from(ranks[cases.key(index).0 as usize]).unwrap_or(u32::MAX),
+            report,
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+        };
+        places.extend((0..cases.len()).map(place));
+    }
+    places
+}
+
+/// Returns whether any test is there more than once.
+fn sort(places: &mut [Place], cases: &[Cases]) -> bool {
+    places.par_sort_unstable();
+    let order = |one: &Place, two: &Place| compare(tail(one, cases), tail(two, cases));
+    let same_head = places.par_chunk_by_mut(|one, two| one.head == two.head);
+    let repeats = same_head.map(|places| {
+        // Stable: cases of one id stay in the order of the reports.
+        places.sort_by(order);
+        let mut pairs = places.array_windows();
+        pairs.any(|[one, two]| order(one, two) == Ordering::Equal)
+    });
+    repeats.reduce(|| false, |some, more| some | more)
+}
+
+fn tail<'a>(place: &Place, cases: &'a [Cases]) -> &'a str {
+    cases[place.report as usize].key(place.index as usize).1
+}
+
+/// Tests of several reports, in the order of their ids, and which reports that are.
+type Repeated = Vec<(Place, Vec<u32>)>;
+
+fn unite_same(places: &mut Vec<Place>, cases: &mut [Cases]) -> Repeated {
+    let mut repeated = Repeated::new();
+    places.dedup_by(|place, known| {
+        let same = place.head == known.head && tail(place, cases) == tail(known, cases);
+        if same {
+            match repeated.last_mut() {
+                Some((last, reports)) if last == known => reports.push(place.report),
+                _ => repeated.push((*known, vec![known.report, place.report])),
+            }
+            let case = cases[place.report as usize].take(place.index as usize);
+            let known = cases[known.report as usize].told_mut(known.index as usize);
+            known.attempts = known.attempts.saturating_add(case.attempts);
+            absorb(known, case);
+        }
+        same
+    });
+    repeated
+}
+
+fn repetitions(repeated: &Repeated, cases: &[Cases], names: &[String]) -> Vec<String> {
+    let warning = |(place, reports): &(Place, Vec<u32>)| {
+        let (case, _) = cases[place.report as usize].get(place.index as usize);
+        let reports = reports
+            .iter()
+            .map(|report| names[*report as usize].as_str());
+        format!(
+            "`{}` is in {}: the worst outcome counts, {}",
+            shortened(&case.id()),
+            reports.collect::<Vec<_>>().join(" and in "),
+            case.outcome.name()
+        )
+    };
+    let mut warnings: Vec<String> = repeated.iter().take(MAX_EXAMPLES).map(warning).collect();
     let more = repeated.len().saturating_sub(MAX_EXAMPLES);
     if more > 0 {
         warnings.push(format!("and {more} more tests are in several reports"));
@@ -101,8 +162,76 @@ fn repetitions(
     warnings
 }
 
+impl United {
+    fn of(&self, place: &Place) -> (&Cases, usize) {
+        (&self.cases[place.report as usize], place.index as usize)
+    }
+
+    /// The report as others have it. It has no shards, as `JUnit` does not tell how many there should be.
+    pub(crate) fn into_report(self) -> Report {
+        let Self {
+            suite,
+            warnings,
+            mut cases,
+            places,
+        } = self;
+        let take = |place: Place| cases[place.report as usize].take(place.index as usize);
+        Report {
+            suite,
+            cases: places.into_iter().map(take).collect(),
+            shards: Vec::new(),
+            environments: Vec::new(),
+            warnings,
+        }
+    }
+}
+
+impl Document for United {
+    fn suite(&self) -> &str {
+        &self.suite
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn parts(&self) -> Vec<(Option<&str>, &dyn Tests)> {
+        vec![(None, self)]
+    }
+}
+
+impl Tests for United {
+    fn totals(&self) -> Totals {
+        Totals::of_outcomes(self.places.iter().map(|place| {
+            let (cases, index) = self.of(place);
+            cases.outcome(index)
+        }))
+    }
+
+    fn time(&self) -> Duration {
+        let times = self.places.iter().map(|place| {
+            let (cases, index) = self.of(place);
+            cases.duration(index)
+        });
+        times.sum()
+    }
+
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn case(&self, index: usize) -> (Brief<'_>, Option<&TestCase>) {
+        let (cases, index) = self.of(&self.places[index]);
+        cases.get(index)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::super::read::read;
     use super::*;
     use crate::model::report::Outcome;
@@ -115,7 +244,7 @@ mod tests {
     fn one_test_in_two_reports_keeps_its_worst_outcome_and_what_both_said() {
         let passed = "<testsuite name='s'><testcase classname='c' name='b' time='1'/><testcase classname='c' name='a'/></testsuite>";
         let failed = "<testsuite name='s'><testcase classname='c' name='b' time='2'><failure message='m'>t</failure></testcase></testsuite>";
-        let report = unite(vec![file("1.xml", passed), file("2.xml", failed)]);
+        let report = unite(vec![file("1.xml", passed), file("2.xml", failed)]).into_report();
         let ids: Vec<&str> = report.cases.iter().map(|case| case.id.as_str()).collect();
         assert_eq!((report.suite.as_str(), ids), ("s", vec!["c::a", "c::b"]));
         let case = &report.cases[1];
@@ -125,7 +254,7 @@ mod tests {
         );
         assert_eq!(case.duration().as_secs(), 3);
         insta::assert_snapshot!(report.warnings.join("\n"), @"`c::b` is in 1.xml and in 2.xml: the worst outcome counts, failed");
-        let backwards = unite(vec![file("2.xml", failed), file("1.xml", passed)]);
+        let backwards = unite(vec![file("2.xml", failed), file("1.xml", passed)]).into_report();
         assert_eq!(backwards.cases[1].outcome, Outcome::Failed);
     }
 
@@ -138,11 +267,32 @@ mod tests {
             ),
             file("b.xml", "<coverage/>"),
         ]);
-        assert_eq!(report.cases.len(), 1);
+        assert_eq!(report.len(), 1);
         insta::assert_snapshot!(report.warnings.join("\n"), @r"
         a.xml: it is cut off after 59 bytes: tests after that are missing
         a.xml: what it says of the test `y` is incomplete and left out
         b.xml: it cannot be read at byte 11, in <coverage>: its root element is <coverage>, so it is a coverage report: give it as coverage, not as tests
         ");
+    }
+
+    proptest! {
+        #[test]
+        fn every_test_is_there_once_in_the_order_of_the_ids(
+            reports in prop::collection::vec(prop::collection::vec(("[ab:]{0,4}", "[b:]{0,9}"), 0..9), 0..4)
+        ) {
+            let text = |names: &Vec<(String, String)>| {
+                let case = |(class, name): &(String, String)| format!("<testcase classname='{class}' name='{name}'/>");
+                format!("<testsuite>{}</testsuite>", names.iter().map(case).collect::<String>())
+            };
+            let id = |(class, name): &(String, String)| match class.as_str() {
+                "" => name.clone(),
+                class => format!("{class}::{name}"),
+            };
+            let ids: BTreeSet<String> = reports.iter().flatten().map(id).collect();
+            let united = unite(reports.iter().map(|names| file("x", &text(names))).collect()).into_report();
+            let attempts = united.cases.iter().map(|case| case.attempts as usize).sum::<usize>();
+            prop_assert_eq!(attempts, reports.iter().map(Vec::len).sum::<usize>());
+            prop_assert_eq!(united.cases.iter().map(|case| case.id.to_string()).collect::<Vec<_>>(), Vec::from_iter(ids));
+        }
     }
 }

@@ -8,10 +8,8 @@ use std::fmt::Write as _;
 /// (<https://www.w3.org/TR/xml/#charsets>).
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     // Most text is plain, and there is much of it.
-    if text
-        .bytes()
-        .all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t' | b'\r'))
-    {
+    let is_plain = |byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t' | b'\r');
+    if every(text, is_plain) {
         return Cow::Borrowed(text);
     }
     let Some(first) = text.find(is_hidden) else {
@@ -28,6 +26,12 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// Looks at all bytes even where the first one is odd, as the processor takes many at once then.
+pub(super) fn every(text: &str, is_so: impl Fn(u8) -> bool) -> bool {
+    let odd = text.bytes().map(|byte| u8::from(!is_so(byte)));
+    odd.fold(0, |any, odd| any | odd) == 0
 }
 
 /// A byte that is no text.

@@ -9,7 +9,7 @@ use super::xml::{Element, Elements, Stop};
 /// What `<assemblies>` or anything in it holds.
 pub(super) fn read<R: Read>(elements: &mut Elements<R>, add: Add<'_>) -> Result<(), Stop> {
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "assembly" | "collection" | "class" | "errors" => read(elements, add)?,
             "test" => test(elements, &child, add)?,
             "error" => error(elements, &child, add)?,
@@ -28,7 +28,7 @@ fn test<R: Read>(elements: &mut Elements<R>, element: &Element, add: Add<'_>) ->
     let mut case = RawCase::made(&class, in_class.unwrap_or(&name), &element.text("time"));
     let mut said = <(String, String)>::default();
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "failure" => said = elements.message_and_details()?,
             "reason" => said.0 = elements.text()?,
             "output" => case.stdout.push_str(&elements.text()?),
@@ -57,7 +57,7 @@ fn error<R: Read>(elements: &mut Elements<R>, element: &Element, add: Add<'_>) -
     let mut case = RawCase::made(&element.text("name"), &kind, "");
     let mut said = <(String, String)>::default();
     while let Some(child) = elements.child()? {
-        match child.name.as_str() {
+        match child.name() {
             "failure" => said = elements.message_and_details()?,
             _ => elements.skip()?,
         }

@@ -3,10 +3,13 @@
 //! `history.json` is JSON, gzipped where we write it; plain JSON is read too. Version 1. Times are
 //! seconds, paths are relative to the folder the plan is made in, with `/`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{Read as _, Write as _};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::node_id::NodeId;
 
@@ -162,12 +165,62 @@ pub(crate) struct Estimate {
     #[serde(default)]
     runs: u32,
     #[serde(default)]
-    seconds: Vec<f64>,
+    seconds: Samples,
+}
+
+/// The latest [`MEMORY`] ones, the newest last. Not on the heap: a suite has many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Samples {
+    values: [f64; MEMORY],
+    count: usize,
+}
+
+impl Samples {
+    fn push(&mut self, value: f64) {
+        if self.count == MEMORY {
+            self.values.rotate_left(1);
+            self.count -= 1;
+        }
+        self.values[self.count] = value;
+        self.count += 1;
+    }
+
+    fn as_slice(&self) -> &[f64] {
+        &self.values[..self.count]
+    }
+}
+
+impl Serialize for Samples {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Samples {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Samples;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a list of seconds")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Samples, A::Error> {
+                let mut samples = Samples::default();
+                while let Some(value) = list.next_element()? {
+                    samples.push(value);
+                }
+                Ok(samples)
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
 }
 
 impl Estimate {
     pub(crate) fn is_empty(&self) -> bool {
-        self.seconds.is_empty()
+        self.seconds.count == 0
     }
 
     /// What cannot be a time is passed over.
@@ -176,20 +229,18 @@ impl Estimate {
             return;
         }
         self.runs = self.runs.saturating_add(1);
-        if self.seconds.len() >= MEMORY {
-            self.seconds.drain(..=self.seconds.len() - MEMORY);
-        }
         self.seconds.push(rounded(seconds));
     }
 
     /// The median; `None` without a sample that can be.
     pub(crate) fn value(&self) -> Option<f64> {
-        let mut known: Vec<f64> = self
-            .seconds
-            .iter()
-            .copied()
-            .filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds))
-            .collect();
+        let mut known = Samples::default();
+        for seconds in self.seconds.as_slice() {
+            if (0.0..=MAX_SECONDS).contains(seconds) {
+                known.push(*seconds);
+            }
+        }
+        let known = &mut known.values[..known.count];
         known.sort_by(f64::total_cmp);
         let middle = known.len().checked_sub(1)? / 2;
         Some(f64::midpoint(known[middle], known[known.len() / 2]))
@@ -229,8 +280,11 @@ pub(crate) enum HistoryError {
 impl History {
     /// Reads what [`Self::to_bytes`] wrote, or plain JSON.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, HistoryError> {
-        let unpacked = unpacked(bytes)?;
-        let history: Self = serde_json::from_slice(&unpacked)?;
+        Self::from_json(&unpacked(bytes)?)
+    }
+
+    pub(crate) fn from_json(text: &[u8]) -> Result<Self, HistoryError> {
+        let history: Self = serde_json::from_slice(text)?;
         if history.version == HISTORY_VERSION {
             Ok(history)
         } else {
@@ -250,9 +304,9 @@ impl History {
 }
 
 /// The content of a file that may be gzipped.
-pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, HistoryError> {
+pub(crate) fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HistoryError> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes.to_vec());
+        return Ok(bytes.into());
     }
     let mut unpacked = Vec::new();
     flate2::read::MultiGzDecoder::new(bytes)
@@ -261,7 +315,7 @@ pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, HistoryError> {
     if u64::try_from(unpacked.len()).unwrap_or(u64::MAX) > MAX_BYTES {
         return Err(HistoryError::Size);
     }
-    Ok(unpacked)
+    Ok(unpacked.into())
 }
 
 #[cfg(test)]

@@ -193,7 +193,7 @@ impl TestCase {
 }
 
 /// pytest's `classname` and `name` of a node id (`_pytest/junitxml.py`, `mangle_test_address`).
-fn junit_names(id: &NodeId) -> (String, String) {
+pub(crate) fn junit_names(id: &NodeId) -> (String, String) {
     let function = id.function();
     let parameters = &id.as_str()[function.len()..];
     let mut names: Vec<&str> = function.split("::").collect();

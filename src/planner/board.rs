@@ -14,7 +14,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    pub(super) fn units(&self) -> Range<usize> {
+    pub(crate) fn units(&self) -> Range<usize> {
         self.start..self.end
     }
 }

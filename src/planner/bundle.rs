@@ -1,6 +1,7 @@
 //! Files into sequences: what belongs together lies together, and what must not be cut is one unit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::estimate::{Estimates, FileCost, FunctionCost};
 use super::sequence::{Builder, Sequence, seed};
@@ -32,17 +33,53 @@ impl std::str::FromStr for KeepTogether {
 }
 
 /// Sequences, and what their units stand for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Bundles {
     pub(crate) sequences: Vec<Sequence>,
-    /// By sequence and unit.
-    pub(crate) units: Vec<Vec<Unit>>,
+    /// By sequence.
+    pub(crate) units: Vec<Units>,
 }
 
-/// Functions that stay together; file and function count from 0 in the estimates.
+/// The units of a sequence, each of which stays together.
 #[derive(Debug, Default)]
-pub(crate) struct Unit {
-    pub(crate) members: Vec<(usize, usize)>,
+pub(crate) struct Units {
+    members: Vec<Member>,
+    /// Where each unit ends.
+    ends: Vec<usize>,
+}
+
+/// A test function, or one set of its parameters; all three count from 0 in the estimates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) file: usize,
+    pub(crate) function: usize,
+    pub(crate) parameters: Option<usize>,
+}
+
+impl Member {
+    fn whole(file: usize, function: usize) -> Self {
+        Self {
+            file,
+            function,
+            parameters: None,
+        }
+    }
+}
+
+impl Units {
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn members(&self, units: &Range<usize>) -> &[Member] {
+        let end = |unit: usize| unit.checked_sub(1).map_or(0, |last| self.ends[last]);
+        &self.members[end(units.start)..end(units.end)]
+    }
+
+    fn push(&mut self, members: impl IntoIterator<Item = Member>) {
+        self.members.extend(members);
+        self.ends.push(self.members.len());
+    }
 }
 
 pub(crate) fn bundle(estimates: &Estimates, keep: &[KeepTogether]) -> Bundles {
@@ -66,6 +103,7 @@ pub(crate) fn bundle(estimates: &Estimates, keep: &[KeepTogether]) -> Bundles {
         files: Sets::new(files.len()),
         functions: Sets::new(count),
         names: HashMap::new(),
+        whole: vec![false; count],
     };
     let wide = files.iter().flat_map(|file| &file.functions);
     let dependencies_are_wide = wide.clone().any(|it| it.groups.contains("g:dependency"));
@@ -125,6 +163,8 @@ struct Ties {
     functions: Sets,
     /// The file and the function that came first with a name.
     names: HashMap<String, (usize, usize)>,
+    /// Whether a function has to stay with another one, or would have to.
+    whole: Vec<bool>,
 }
 
 impl Ties {
@@ -139,6 +179,7 @@ impl Ties {
         let first = *self.names.entry(name).or_insert((file, function));
         self.files.join(first.0, file);
         self.functions.join(first.1, function);
+        self.whole[function] = true;
     }
 }
 
@@ -170,46 +211,65 @@ fn build(
     first_function: &[usize],
     mut ties: Ties,
 ) -> Bundles {
-    let mut members: Vec<Vec<(usize, usize)>> = vec![Vec::new(); ties.functions.0.len()];
+    let mut together: HashMap<usize, Vec<Member>> = HashMap::new();
     let mut bundles: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, file) in files.iter().enumerate() {
-        bundles
-            .entry(ties.files.find(index))
-            .or_default()
-            .push(index);
-        for number in 0..file.functions.len() {
-            let unit = ties.functions.find(first_function[index] + number);
-            members[unit].push((index, number));
+        let bundle = bundles.entry(ties.files.find(index)).or_default();
+        bundle.push(index);
+        for function in 0..file.functions.len() {
+            let unit = first_function[index] + function;
+            if ties.whole[unit] {
+                let member = Member::whole(index, function);
+                together
+                    .entry(ties.functions.find(unit))
+                    .or_default()
+                    .push(member);
+            }
         }
     }
-    let mut result = Bundles {
-        sequences: Vec::new(),
-        units: Vec::new(),
-    };
+    let mut result = Bundles::default();
     for bundle in bundles.into_values() {
         let mut builder = Builder::new(seed(&files[bundle[0]].path));
-        let mut units = Vec::new();
-        let mut open: Vec<(usize, &str)> = Vec::new();
+        let mut units = Units::default();
+        let (mut open, mut wanted): (Vec<SetUp<'_>>, Vec<SetUp<'_>>) = (Vec::new(), Vec::new());
         for index in bundle {
             let file = &files[index];
             for (number, function) in file.functions.iter().enumerate() {
                 let unit = first_function[index] + number;
-                if members[unit].is_empty() {
+                let members = together.remove(&unit);
+                // They all lie where the first of them does.
+                if members.is_none() && ties.whole[unit] {
                     continue;
                 }
-                let wanted = set_ups(index, file, function, packages);
-                let same = wanted.iter().zip(&open).take_while(|it| it.0.0 == *it.1);
+                wanted.clear();
+                set_ups(index, file, function, packages, &mut wanted);
+                let same = wanted.iter().zip(&open).take_while(|it| it.0.0 == it.1.0);
                 let same = same.count();
                 for _ in open.drain(same..) {
                     builder.close();
                 }
-                for (name, cost) in &wanted[same..] {
-                    builder.open(*cost);
-                    open.push(*name);
+                for set_up in &wanted[same..] {
+                    builder.open(set_up.1);
+                    open.push(*set_up);
                 }
-                let members = std::mem::take(&mut members[unit]);
-                builder.unit(cost(files, &members, &wanted, packages));
-                units.push(Unit { members });
+                if let Some(members) = members {
+                    builder.unit(cost(files, &members, &wanted, packages));
+                    units.push(members);
+                } else if function.parameters.is_empty() {
+                    builder.unit(function.cost.max(1));
+                    units.push([Member::whole(index, number)]);
+                } else {
+                    // To cut a function is worse than to cut around it.
+                    builder.open(0);
+                    for (parameters, one) in function.parameters.iter().enumerate() {
+                        builder.unit(one.cost.max(1));
+                        units.push([Member {
+                            parameters: Some(parameters),
+                            ..Member::whole(index, number)
+                        }]);
+                    }
+                    builder.close();
+                }
             }
         }
         result.sequences.push(builder.finish());
@@ -226,39 +286,40 @@ fn set_ups<'a>(
     file: &'a FileCost,
     function: &'a FunctionCost,
     packages: &BTreeMap<&'a str, u64>,
-) -> Vec<SetUp<'a>> {
-    let folders = folders(&file.path).filter_map(|folder| {
-        let (folder, cost) = packages.get_key_value(folder)?;
-        Some(((usize::MAX, *folder), *cost))
-    });
-    let classes = function.classes().map(|class| {
+    found: &mut Vec<SetUp<'a>>,
+) {
+    if !packages.is_empty() {
+        found.extend(folders(&file.path).filter_map(|folder| {
+            let (folder, cost) = packages.get_key_value(folder)?;
+            Some(((usize::MAX, *folder), *cost))
+        }));
+    }
+    found.push(((index, ""), file.set_up));
+    found.extend(function.classes().map(|class| {
         let cost = file.classes.get(class).copied().unwrap_or(0);
         ((index, class), cost)
-    });
-    folders
-        .chain([((index, ""), file.set_up)])
-        .chain(classes)
-        .collect()
+    }));
 }
 
 /// Of a unit whose first function has these set-ups; those of its others are a part of it.
 fn cost<'a>(
     files: &'a [FileCost],
-    members: &[(usize, usize)],
+    members: &[Member],
     open: &[SetUp<'a>],
     packages: &BTreeMap<&'a str, u64>,
 ) -> u64 {
     let mut paid: BTreeSet<(usize, &str)> = open.iter().map(|it| it.0).collect();
     let mut sum = 0_u64;
-    for (index, number) in members {
-        let file = &files[*index];
-        let function = &file.functions[*number];
+    let mut wanted = Vec::new();
+    for member in members {
+        let file = &files[member.file];
+        let function = &file.functions[member.function];
         sum = sum.saturating_add(function.cost);
-        if members.len() > 1 {
-            for (name, cost) in set_ups(*index, file, function, packages) {
-                if paid.insert(name) {
-                    sum = sum.saturating_add(cost);
-                }
+        wanted.clear();
+        set_ups(member.file, file, function, packages, &mut wanted);
+        for (name, cost) in &wanted {
+            if paid.insert(*name) {
+                sum = sum.saturating_add(*cost);
             }
         }
     }
@@ -284,18 +345,19 @@ mod tests {
             .map(|text| text.parse().expect("a constraint"))
             .collect();
         let bundles = bundle(estimates, &keep);
-        let name = |&(file, function): &(usize, usize)| {
-            let file = &estimates.files[file];
-            format!("{}::{}", file.path, file.functions[function].name)
+        let name = |member: &Member| {
+            let file = &estimates.files[member.file];
+            let function = &file.functions[member.function];
+            let parameters = member.parameters.map(|it| &*function.parameters[it].id);
+            let parameters = parameters.unwrap_or_default();
+            format!("{}::{}{parameters}", file.path, function.name)
         };
-        let unit = |unit: &Unit| {
-            let names: Vec<String> = unit.members.iter().map(name).collect();
-            names.join(" + ")
+        let unit = |units: &Units, unit: usize| {
+            let members = units.members(&(unit..unit + 1)).iter();
+            members.map(name).collect::<Vec<_>>().join(" + ")
         };
-        let units = bundles.units.iter();
-        units
-            .map(|units| units.iter().map(unit).collect())
-            .collect()
+        let of_sequence = |units: &Units| (0..units.len()).map(|it| unit(units, it)).collect();
+        bundles.units.iter().map(of_sequence).collect()
     }
 
     fn suite() -> Estimates {

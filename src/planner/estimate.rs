@@ -1,8 +1,13 @@
 //! What each test function of each file will cost, from the sources and from what earlier runs taught.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::model::history::{Estimate, FileHistory, History};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
+    ParallelIterator as _,
+};
+
+use crate::model::history::{Estimate, FileHistory, History, TestHistory};
 use crate::model::renames::{self, function_of};
 
 /// No function is thought to take longer, so that sums fit: 30 days in microseconds.
@@ -10,6 +15,13 @@ const MAX_COST: u64 = 30 * 24 * 3_600 * 1_000_000;
 
 /// Importing a file where no import was ever measured, in microseconds.
 const GUESSED_IMPORT: u64 = 20_000;
+
+/// A function is cut between its parameters only if it costs more than one part in so many of all
+/// tests: of less, no number of shards gets more even.
+const SHORT: u64 = 1024;
+
+/// The group of tests whose ids do not tell what their parameters are: they stay with their function.
+const ONE_FUNCTION: &str = "f:parameters";
 
 /// An estimate from few siblings leans on what holds one level above, as if that were so many more.
 const PRIOR: u64 = 2;
@@ -61,6 +73,16 @@ pub(crate) struct FunctionCost {
     pub(crate) cost: u64,
     /// As in the history.
     pub(crate) groups: BTreeSet<String>,
+    /// Its tests one by one, sorted, where it may be cut between them.
+    pub(crate) parameters: Vec<Parameters>,
+}
+
+/// One set of parameters of a test function.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Parameters {
+    /// What stands after the name of the function: `[a-1]`.
+    pub(crate) id: String,
+    pub(crate) cost: u64,
 }
 
 impl Estimates {
@@ -74,9 +96,19 @@ impl Estimates {
 impl FunctionCost {
     /// The classes it is in, from the outside in, each with those around it.
     pub(crate) fn classes(&self) -> impl Iterator<Item = &str> {
-        self.name
-            .match_indices("::")
-            .map(|(at, _)| &self.name[..at])
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            // Quicker than to search for both.
+            while let Some(at) = self.name[from..].find(':') {
+                let at = from + at;
+                from = at + 1;
+                if self.name[from..].starts_with(':') {
+                    from += 1;
+                    return Some(&self.name[..at]);
+                }
+            }
+            None
+        })
     }
 }
 
@@ -93,35 +125,35 @@ pub(crate) fn estimate(mut files: Vec<SourceFile>, mut history: History) -> Esti
     });
     renames::follow(&mut history, &present.collect());
 
-    let known: Vec<Option<Known>> = files
-        .iter()
+    let known: Vec<Option<Known<'_>>> = files
+        .par_iter()
         .map(|file| Some(Known::of(file, history.files.get(&file.path)?)))
         .collect();
-    let suite = known
+    let all = known
         .iter()
         .flatten()
-        .fold(Mean::default(), |sum, known| sum.and(known.all));
-    let Some(per_test) = suite.value() else {
+        .fold(Mean::default(), |sum, known| sum.and(known.all()));
+    let Some(per_test) = all.value() else {
         return counted(files);
     };
     let imports: Vec<u64> = known.iter().flatten().filter_map(|it| it.import).collect();
-    let usual_import = median(imports).unwrap_or(GUESSED_IMPORT);
-    let pace = history
-        .pace
-        .value()
-        .filter(|pace| *pace > 0.0)
-        .unwrap_or(1.0);
-    let weighed = files.into_iter().zip(known).map(|(file, known)| {
-        let known = known.unwrap_or_default();
-        weigh(file, known, per_test, usual_import, pace)
-    });
+    let pace = history.pace.value().filter(|pace| *pace > 0.0);
+    let suite = OfSuite {
+        per_test,
+        usual_import: median(imports).unwrap_or(GUESSED_IMPORT),
+        pace: pace.unwrap_or(1.0),
+        long: all.sum / SHORT,
+    };
+    let files = files.into_par_iter().zip(known);
+    let files = files.map(|(file, known)| weigh(file, known.unwrap_or_default(), suite));
+    let files = files.collect();
     let fixed = [&history.start_up, &history.session].map(|it| microseconds(it).unwrap_or(0));
     Estimates {
-        files: weighed.collect(),
+        files,
         packages: history
             .packages
             .iter()
-            .filter_map(|(folder, cost)| Some((folder.clone(), scaled(microseconds(cost)?, pace))))
+            .filter_map(|(folder, cost)| Some((folder.clone(), suite.scaled(microseconds(cost)?))))
             .collect(),
         fixed: fixed.iter().sum(),
         in_microseconds: true,
@@ -153,157 +185,262 @@ impl Mean {
     }
 }
 
-/// What the history says of a file.
-#[derive(Default)]
-struct Known {
-    functions: HashMap<String, KnownFunction>,
-    classes: HashMap<String, Mean>,
-    all: Mean,
-    import: Option<u64>,
-    fixtures: BTreeMap<String, u64>,
-}
-
-#[derive(Default)]
-struct KnownFunction {
-    cost: u64,
-    tests: usize,
-    line: u32,
-    groups: BTreeSet<String>,
-}
-
-impl KnownFunction {
-    fn named(self, name: String) -> FunctionCost {
-        let Self {
-            cost,
-            tests,
-            line: _,
-            groups,
-        } = self;
-        FunctionCost {
-            name,
-            tests,
-            cost,
-            groups,
-        }
-    }
-}
-
-impl Known {
-    fn of(file: &SourceFile, history: &FileHistory) -> Self {
-        let in_source = |name: &str| file.functions.iter().any(|it| it.0 == name);
-        let mut known = Self {
-            import: microseconds(&history.import),
-            ..Self::default()
-        };
-        for (class, cost) in &history.fixtures {
-            if let Some(cost) = microseconds(cost) {
-                known.fixtures.insert(class.clone(), cost);
-            }
-        }
-        for (name, test) in &history.tests {
-            let Some(cost) = microseconds(&test.cost) else {
-                continue;
-            };
-            let name = function_of(name);
-            // It was not there the last time, and the source does not say that it will be.
-            if test.unseen > 0 && !in_source(name) {
-                continue;
-            }
-            let one = Mean {
-                sum: cost,
-                count: 1,
-            };
-            known.all = known.all.and(one);
-            if let Some((class, _)) = name.rsplit_once("::") {
-                if let Some(sum) = known.classes.get_mut(class) {
-                    *sum = sum.and(one);
-                } else {
-                    known.classes.insert(class.to_owned(), one);
-                }
-            }
-            let function = known.functions.entry(name.to_owned()).or_default();
-            function.cost = function.cost.saturating_add(cost).min(MAX_COST);
-            function.tests += 1;
-            function.line = match function.line {
-                0 => test.line,
-                line => line.min(test.line),
-            };
-            function.groups.extend(test.groups.iter().cloned());
-        }
-        known
-    }
-}
-
-fn weigh(
-    file: SourceFile,
-    mut known: Known,
+/// What holds for every file.
+#[derive(Clone, Copy)]
+struct OfSuite {
     per_test: u64,
     usual_import: u64,
     pace: f64,
-) -> FileCost {
-    let per_test = known.all.leaning_on(per_test);
-    let guess = |name: &str, tests: usize, classes: &HashMap<String, Mean>| {
-        let class = name.rsplit_once("::").and_then(|it| classes.get(it.0));
-        let each = class.map_or(per_test, |class| class.leaning_on(per_test));
-        each.saturating_mul(u64::try_from(tests).unwrap_or(u64::MAX))
-    };
-    let tied: BTreeSet<String> = known
-        .functions
-        .values()
-        .flat_map(|function| &function.groups)
-        .filter_map(|group| group.strip_prefix("g:"))
-        .map(ToOwned::to_owned)
-        .collect();
-    let ordered = known
-        .functions
-        .values()
-        .any(|function| !function.groups.is_empty());
-    let mut functions = Vec::new();
-    let mut nothing_new = true;
-    for (name, tests) in file.functions {
-        let found = known.functions.remove(&name);
-        nothing_new &= found.is_some();
-        let found = found.unwrap_or_else(|| KnownFunction {
-            cost: guess(&name, tests, &known.classes),
-            tests,
-            ..KnownFunction::default()
+    /// What costs less is not worth a cut inside a function.
+    long: u64,
+}
+
+impl OfSuite {
+    fn scaled(&self, cost: u64) -> u64 {
+        // Most suites run one test after another.
+        if self.pace.to_bits() == 1.0_f64.to_bits() {
+            cost.min(MAX_COST)
+        } else {
+            scaled(cost, self.pace)
+        }
+    }
+}
+
+/// What the history says of a file.
+#[derive(Default)]
+struct Known<'a> {
+    /// Sorted by name.
+    functions: Vec<KnownFunction<'a>>,
+    import: Option<u64>,
+    fixtures: BTreeMap<&'a str, u64>,
+}
+
+#[derive(Default)]
+struct KnownFunction<'a> {
+    name: &'a str,
+    /// Sorted by id.
+    tests: Vec<KnownTest<'a>>,
+    /// How many tests of it the last run did not have any more.
+    gone: usize,
+    /// The source has it.
+    taken: bool,
+}
+
+struct KnownTest<'a> {
+    function: &'a str,
+    /// `[a-1]`
+    parameters: &'a str,
+    cost: u64,
+    history: &'a TestHistory,
+}
+
+impl<'a> KnownFunction<'a> {
+    /// What the last run did not have any more is gone, unless nothing is left of the function.
+    fn of(tests: &mut Vec<KnownTest<'a>>) -> Self {
+        let all = tests.len();
+        if tests.iter().any(|test| test.history.unseen == 0) {
+            tests.retain(|test| test.history.unseen == 0);
+        }
+        Self {
+            name: tests.first().map_or("", |test| test.function),
+            gone: all - tests.len(),
+            tests: std::mem::take(tests),
+            taken: false,
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.tests.iter().all(|test| test.history.unseen > 0)
+    }
+
+    fn all(&self) -> Mean {
+        let one = |test: &KnownTest<'_>| Mean {
+            sum: test.cost,
+            count: 1,
+        };
+        self.tests.iter().map(one).fold(Mean::default(), Mean::and)
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &'a str> {
+        let groups = self.tests.iter().flat_map(|test| &test.history.groups);
+        groups.map(String::as_str)
+    }
+
+    fn line(&self) -> u32 {
+        let lines = self.tests.iter().map(|test| test.history.line);
+        lines.filter(|line| *line > 0).min().unwrap_or(0)
+    }
+
+    /// Ids that are others in every run, or tell nothing of a value, do not say what will run where.
+    fn can_be_cut(&self) -> bool {
+        let told = |test: &KnownTest<'_>| test.parameters.ends_with(']');
+        self.tests.len() > 1
+            && self.groups().next().is_none()
+            && self.gone <= self.tests.len() / 4
+            && !self.name.is_empty()
+            && self.tests.iter().all(told)
+    }
+
+    fn named(&self, name: String, suite: &OfSuite) -> FunctionCost {
+        let cost = suite.scaled(self.all().sum.min(MAX_COST));
+        let mut parameters = Vec::new();
+        if cost >= suite.long && self.can_be_cut() {
+            parameters.extend(self.tests.iter().map(|test| Parameters {
+                id: test.parameters.to_owned(),
+                cost: suite.scaled(test.cost),
+            }));
+        }
+        let groups = self.groups().filter(|group| *group != ONE_FUNCTION);
+        FunctionCost {
+            name,
+            tests: self.tests.len(),
+            cost,
+            groups: groups.map(ToOwned::to_owned).collect(),
+            parameters,
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    fn of(file: &SourceFile, history: &'a FileHistory) -> Self {
+        let tests = history.tests.iter().filter_map(|(name, test)| {
+            let function = function_of(name);
+            Some(KnownTest {
+                function,
+                parameters: &name[function.len()..],
+                cost: microseconds(&test.cost)?,
+                history: test,
+            })
         });
-        functions.push(found.named(name));
+        let mut tests: Vec<KnownTest<'_>> = tests.collect();
+        tests.sort_by_key(|test| test.function);
+        let mut functions: Vec<KnownFunction<'_>> = Vec::with_capacity(tests.len());
+        let mut of_one = Vec::new();
+        let mut rest = tests.into_iter().peekable();
+        while let Some(test) = rest.next() {
+            let last = rest
+                .peek()
+                .is_none_or(|next| next.function != test.function);
+            of_one.push(test);
+            if last {
+                functions.push(KnownFunction::of(&mut of_one));
+            }
+        }
+        if functions.iter().any(KnownFunction::is_gone) {
+            let names = file.functions.iter().map(|it| it.0.as_str());
+            let in_source: HashSet<&str> = names.collect();
+            functions.retain(|function| !function.is_gone() || in_source.contains(function.name));
+        }
+        let fixtures = history.fixtures.iter();
+        let fixtures =
+            fixtures.filter_map(|(class, cost)| Some((class.as_str(), microseconds(cost)?)));
+        Self {
+            functions,
+            import: microseconds(&history.import),
+            fixtures: fixtures.collect(),
+        }
+    }
+
+    fn all(&self) -> Mean {
+        let all = self.functions.iter().map(KnownFunction::all);
+        all.fold(Mean::default(), Mean::and)
+    }
+
+    fn take(&mut self, name: &str) -> Option<&KnownFunction<'a>> {
+        let found = self.functions.binary_search_by(|it| it.name.cmp(name));
+        let function = &mut self.functions[found.ok()?];
+        function.taken = true;
+        Some(function)
+    }
+
+    /// What a test costs that is not known.
+    fn guess(&self, suite: &OfSuite) -> Guess<'a> {
+        let mut classes: HashMap<&str, Mean> = HashMap::new();
+        for function in &self.functions {
+            if let Some((class, _)) = function.name.rsplit_once("::") {
+                let sum = classes.entry(class).or_default();
+                *sum = sum.and(function.all());
+            }
+        }
+        Guess {
+            classes,
+            of_file: self.all().leaning_on(suite.per_test),
+        }
+    }
+}
+
+/// From the class of a test, else from its file, leaning on the suite.
+struct Guess<'a> {
+    classes: HashMap<&'a str, Mean>,
+    of_file: u64,
+}
+
+impl Guess<'_> {
+    fn function(&self, name: String, tests: usize, suite: &OfSuite) -> FunctionCost {
+        let class = name.rsplit_once("::").and_then(|it| self.classes.get(it.0));
+        let each = class.map_or(self.of_file, |class| class.leaning_on(self.of_file));
+        let cost = each.saturating_mul(u64::try_from(tests).unwrap_or(u64::MAX));
+        FunctionCost {
+            name,
+            tests,
+            cost: suite.scaled(cost),
+            groups: BTreeSet::new(),
+            parameters: Vec::new(),
+        }
+    }
+}
+
+fn weigh(file: SourceFile, mut known: Known<'_>, suite: OfSuite) -> FileCost {
+    let mut functions = Vec::with_capacity(file.functions.len());
+    let mut guess = None;
+    for (name, tests) in file.functions {
+        functions.push(match known.take(&name) {
+            Some(found) => found.named(name, &suite),
+            None => guess
+                .get_or_insert_with(|| known.guess(&suite))
+                .function(name, tests, &suite),
+        });
     }
     // Inherited from another file, generated, or an example of doctest.
-    let mut others: Vec<(String, KnownFunction)> = known.functions.into_iter().collect();
-    others.sort_by(|one, other| (one.1.line, &one.0).cmp(&(other.1.line, &other.0)));
-    functions.extend(others.into_iter().map(|(name, known)| known.named(name)));
+    let mut others: Vec<&KnownFunction<'_>> =
+        known.functions.iter().filter(|it| !it.taken).collect();
+    others.sort_by_key(|other| (other.line(), other.name));
+    functions.extend(
+        others
+            .into_iter()
+            .map(|it| it.named(it.name.to_owned(), &suite)),
+    );
     if functions.is_empty() {
-        functions.push(FunctionCost {
-            name: String::new(),
-            tests: file.tests,
-            cost: guess("", file.tests, &known.classes),
-            groups: BTreeSet::new(),
-        });
+        let guess = known.guess(&suite);
+        functions.push(guess.function(String::new(), file.tests, &suite));
     }
-    for function in &mut functions {
-        function.cost = scaled(function.cost, pace);
-    }
+    let groups: BTreeSet<&str> = known
+        .functions
+        .iter()
+        .flat_map(KnownFunction::groups)
+        .filter(|group| *group != ONE_FUNCTION)
+        .collect();
+    let tied = |name: &String| groups.contains(format!("g:{name}").as_str());
     // What the log says of single tests is exact, as long as there is nothing it could not see.
-    let mut groups = BTreeSet::new();
-    if !nothing_new || !file.groups.is_subset(&tied) {
-        groups.extend(file.groups.iter().map(|name| format!("g:{name}")));
+    let anything_new = guess.is_some();
+    let mut of_file = BTreeSet::new();
+    if anything_new || !file.groups.iter().all(tied) {
+        of_file.extend(file.groups.iter().map(|name| format!("g:{name}")));
     }
-    if file.ordered && (!nothing_new || !ordered) {
-        groups.insert("m:dependency".to_owned());
+    if file.ordered && (anything_new || groups.is_empty()) {
+        of_file.insert("m:dependency".to_owned());
     }
     let module = known.fixtures.remove("").unwrap_or(0);
     FileCost {
         path: file.path,
-        set_up: known.import.unwrap_or(usual_import) + scaled(module, pace),
+        set_up: known.import.unwrap_or(suite.usual_import) + suite.scaled(module),
         classes: known
             .fixtures
             .into_iter()
-            .map(|(class, cost)| (class, scaled(cost, pace)))
+            .map(|(class, cost)| (class.to_owned(), suite.scaled(cost)))
             .collect(),
         functions: in_order_of_classes(functions),
-        groups,
+        groups: of_file,
     }
 }
 
@@ -322,6 +459,7 @@ fn counted(files: Vec<SourceFile>) -> Estimates {
             tests,
             cost: cost(tests),
             groups: BTreeSet::new(),
+            parameters: Vec::new(),
         });
         let mut groups: BTreeSet<String> = file.groups.iter().map(|it| format!("g:{it}")).collect();
         if file.ordered {

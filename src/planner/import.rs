@@ -49,7 +49,7 @@ pub(crate) fn durations(bytes: &[u8]) -> Option<Vec<Reported>> {
 }
 
 /// The tests of a JUnit report that went their normal way.
-pub(crate) fn cases(cases: Vec<TestCase>) -> Vec<Reported> {
+pub(crate) fn cases(cases: impl IntoIterator<Item = TestCase>) -> Vec<Reported> {
     let normal = |case: &TestCase| {
         let passed = matches!(
             case.outcome,

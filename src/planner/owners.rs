@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::estimate::{Estimates, FunctionCost};
+use super::bundle::Member;
+use super::estimate::Estimates;
 use crate::model::node_id::NodeId;
 
 /// By file, its functions with their owners: shards, or units of a queue.
@@ -12,6 +13,8 @@ pub(super) struct Owners<'a, O>(Vec<Vec<Owned<'a, O>>>);
 struct Owned<'a, O> {
     /// Without the file, and without the classes that are dealt with.
     name: &'a str,
+    /// Of a function that is cut; empty for all of it.
+    parameters: &'a str,
     weight: u64,
     owner: O,
 }
@@ -29,10 +32,19 @@ impl<'a, O: Copy + Ord> Owners<'a, O> {
         Self(estimates.files.iter().map(|_| Vec::new()).collect())
     }
 
-    pub(super) fn give(&mut self, file: usize, function: &'a FunctionCost, owner: O) {
-        self.0[file].push(Owned {
+    pub(super) fn give(&mut self, estimates: &'a Estimates, member: Member, owner: O) {
+        let function = &estimates.files[member.file].functions[member.function];
+        let (parameters, weight) = match member.parameters {
+            Some(number) => {
+                let parameters = &function.parameters[number];
+                (&*parameters.id, parameters.cost)
+            }
+            None => ("", function.cost),
+        };
+        self.0[member.file].push(Owned {
             name: &function.name,
-            weight: function.cost,
+            parameters,
+            weight,
             owner,
         });
     }
@@ -70,7 +82,8 @@ fn main_owner<O: Copy + Ord>(functions: &[Owned<'_, O>]) -> Option<O> {
 }
 
 /// Names the functions below `prefix` that `main` does not have, by whole classes where one owner
-/// has most of a class: a test that is new in it goes there too.
+/// has most of a class: a test that is new in it goes there too. So it is with a function and its
+/// parameters.
 fn name_exceptions<O: Copy + Ord>(
     prefix: &str,
     functions: &[Owned<'_, O>],
@@ -78,11 +91,15 @@ fn name_exceptions<O: Copy + Ord>(
     tests: &mut BTreeMap<NodeId, O>,
 ) {
     let mut classes: BTreeMap<&str, Vec<Owned<'_, O>>> = BTreeMap::new();
+    let mut cut: BTreeMap<&str, Vec<Owned<'_, O>>> = BTreeMap::new();
     for function in functions {
         match function.name.split_once("::") {
             Some((class, name)) => {
                 let inner = Owned { name, ..*function };
                 classes.entry(class).or_default().push(inner);
+            }
+            None if !function.parameters.is_empty() => {
+                cut.entry(function.name).or_default().push(*function);
             }
             None if function.owner != main => {
                 let id = NodeId::new(format!("{prefix}::{}", function.name));
@@ -91,14 +108,33 @@ fn name_exceptions<O: Copy + Ord>(
             None => {}
         }
     }
-    for (class, functions) in classes {
-        let Some(of_class) = main_owner(&functions) else {
+    for (function, parts) in cut {
+        let Some((id, main)) = name_part(prefix, function, &parts, main, tests) else {
             continue;
         };
-        let prefix = format!("{prefix}::{class}");
-        if of_class != main {
-            tests.insert(NodeId::new(&*prefix), of_class);
+        for part in parts.iter().filter(|part| part.owner != main) {
+            tests.insert(NodeId::new(format!("{id}{}", part.parameters)), part.owner);
         }
-        name_exceptions(&prefix, &functions, of_class, tests);
     }
+    for (class, functions) in classes {
+        if let Some((id, main)) = name_part(prefix, class, &functions, main, tests) {
+            name_exceptions(&id, &functions, main, tests);
+        }
+    }
+}
+
+/// Names a class or function if `main` does not have most of it. Returns its id, and who has.
+fn name_part<O: Copy + Ord>(
+    prefix: &str,
+    name: &str,
+    parts: &[Owned<'_, O>],
+    main: O,
+    tests: &mut BTreeMap<NodeId, O>,
+) -> Option<(String, O)> {
+    let owner = main_owner(parts)?;
+    let id = format!("{prefix}::{name}");
+    if owner != main {
+        tests.insert(NodeId::new(&*id), owner);
+    }
+    Some((id, owner))
 }

@@ -9,6 +9,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
 pub(crate) use super::board::Share;
 use super::board::{Board, Part};
 use super::sequence::Sequence;
@@ -60,20 +62,30 @@ impl Bounds {
 pub(crate) fn partition(sequences: &[Sequence], shards: usize, slack: u64) -> Vec<Share> {
     let goal = Goal::of(sequences, shards, slack);
     let enough = goal.bound + goal.bound / slack;
-    let arranged = |limit, cut: Cut| Dealer::deal(sequences, shards, goal, (limit, cut));
-    let mut best = arranged(enough, Sequence::cut_evenly);
-    if sequences.iter().any(|it| it.whole() > enough) {
-        best = best
-            .or(arranged(enough.div_ceil(2), Sequence::cut_evenly))
-            .or(arranged(enough.div_ceil(4), Sequence::cut_evenly))
-            .or(arranged(enough, Sequence::cut));
+    let arranged = |way: &(u64, Cut)| Dealer::deal(sequences, shards, goal, *way);
+    // Of two that are as good the first one counts, whichever is ready first.
+    let best_of = |ways: &[(u64, Cut)]| ways.par_iter().map(arranged).reduce_with(Dealer::or);
+    let first = (enough, Sequence::cut_evenly as Cut);
+    let mut best = if sequences.iter().any(|it| it.whole() > enough) {
+        best_of(&[
+            first,
+            (enough.div_ceil(2), Sequence::cut_evenly),
+            (enough.div_ceil(4), Sequence::cut_evenly),
+            (enough, Sequence::cut),
+        ])
+    } else {
+        None
+    }
+    .unwrap_or_else(|| arranged(&first));
+    let reached = best.board.highest();
+    if reached > enough
         // What is set up again is not in the goal: here is what it may really take.
-        let reached = best.board.highest();
-        if reached > enough {
-            best = best
-                .or(arranged(u64::midpoint(enough, reached), Sequence::cut))
-                .or(arranged(reached, Sequence::cut));
-        }
+        && let Some(other) = best_of(&[
+            (u64::midpoint(enough, reached), Sequence::cut),
+            (reached, Sequence::cut),
+        ])
+    {
+        best = best.or(other);
     }
     best.fill_empty();
     best.board.shares()

@@ -128,13 +128,12 @@ fn assign(
         let mut files = BTreeSet::new();
         let mut tests = 0_usize;
         for part in &share.parts {
-            for unit in &bundles.units[part.sequence][part.start..part.end] {
-                for &(file, number) in &unit.members {
-                    let function = &estimates.files[file].functions[number];
-                    files.insert(file);
-                    tests = tests.saturating_add(function.tests);
-                    owners.give(file, function, shard);
-                }
+            for member in bundles.units[part.sequence].members(&part.units()) {
+                files.insert(member.file);
+                let function = &estimates.files[member.file].functions[member.function];
+                let one = member.parameters.map(|_| 1);
+                tests = tests.saturating_add(one.unwrap_or(function.tests));
+                owners.give(estimates, *member, shard);
             }
         }
         let load = estimates.fixed.saturating_add(share.load);
@@ -154,20 +153,19 @@ fn assign(
 fn longest(estimates: &Estimates, bundles: &Bundles, bound: u64) -> Option<String> {
     let sequences = bundles.sequences.iter().zip(&bundles.units);
     let mut units = sequences.flat_map(|(sequence, units)| {
-        let cost = move |unit: usize| sequence.cost(&(unit..unit + 1));
-        units
-            .iter()
-            .enumerate()
-            .map(move |(number, unit)| (cost(number), unit))
+        let unit = |number: usize| number..number + 1;
+        (0..units.len()).map(move |it| (sequence.cost(&unit(it)), units.members(&unit(it))))
     });
-    let (_, unit) = units.find(|(cost, _)| *cost == bound)?;
-    let (file, number) = *unit.members.first()?;
-    let file = &estimates.files[file];
-    let name = match file.functions[number].name.as_str() {
+    let (_, members) = units.find(|(cost, _)| *cost == bound)?;
+    let first = members.first()?;
+    let file = &estimates.files[first.file];
+    let function = &file.functions[first.function];
+    let parameters = first.parameters.map(|it| &*function.parameters[it].id);
+    let name = match function.name.as_str() {
         "" => file.path.clone(),
-        name => format!("{}::{name}", file.path),
+        name => format!("{}::{name}{}", file.path, parameters.unwrap_or_default()),
     };
-    Some(match unit.members.len() - 1 {
+    Some(match members.len() - 1 {
         0 => name,
         others => format!("{name} and {others} more that stay with it"),
     })
@@ -184,6 +182,7 @@ fn hash_seed(digest: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::estimate::FunctionCost;
     use super::super::estimate::tests::{history, source};
     use super::*;
     use crate::model::node_id::NodeId;
@@ -203,7 +202,7 @@ mod tests {
         }
     }
 
-    /// As `Plan.owner` and `Plan.longest_key` of the plugin, for the id of a function.
+    /// As `Plan.owner` and `Plan.longest_key` of the plugin.
     fn owner(plan: &Plan, file: &str, name: &str) -> Shard {
         found(&plan.files, &plan.tests, file, name)
     }
@@ -219,10 +218,22 @@ mod tests {
             if let Some(owner) = tests.get(&NodeId::new(&*key)) {
                 return *owner;
             }
-            let end = key.rfind("::").unwrap_or(0);
+            let bracket = key[file.len()..].find('[');
+            let end = bracket.map_or_else(|| key.rfind("::").unwrap_or(0), |at| file.len() + at);
             key.truncate(end);
         }
         files[file]
+    }
+
+    /// The names of what may have an owner of its own, with how many tests it is.
+    fn parts(function: &FunctionCost) -> Vec<(String, usize)> {
+        if function.parameters.is_empty() {
+            return vec![(function.name.clone(), function.tests)];
+        }
+        let parameters = function.parameters.iter();
+        parameters
+            .map(|it| (format!("{}{}", function.name, it.id), 1))
+            .collect()
     }
 
     fn summary(plan: &Plan) -> Vec<(usize, usize, Option<f64>)> {
@@ -301,6 +312,66 @@ mod tests {
                 .iter()
                 .all(|it| it.tests == counts[&it.shard] && it.files == 1)
         );
+    }
+
+    #[test]
+    fn a_long_function_is_cut_between_its_parameters_and_new_ones_have_one_owner() {
+        let ids: Vec<String> = (10..40)
+            .map(|it| format!("TestX::test_y[{it}::a[0]-]"))
+            .collect();
+        let known: Vec<_> = ids.iter().map(|id| ("a.py", id.as_str(), 1.0)).collect();
+        let mut known = history(&known);
+        let files = vec![
+            source("a.py", &[("TestX::test_y", 3)]),
+            source("b.py", &[("test_1", 1)]),
+        ];
+        let planned = plan(request(files.clone(), known.clone(), 3));
+        let mut counts = BTreeMap::new();
+        let owners: Vec<Shard> = ids
+            .iter()
+            .map(|id| owner(&planned.plan, "a.py", id))
+            .collect();
+        for owner in &owners {
+            *counts.entry(*owner).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 3);
+        assert!(
+            counts.values().all(|count| (8..=12).contains(count)),
+            "{counts:?}"
+        );
+        // Neighbours stay together.
+        let changes = owners.windows(2).filter(|pair| pair[0] != pair[1]);
+        assert_eq!(changes.count(), 2);
+        let of_function = owner(&planned.plan, "a.py", "TestX::test_y");
+        for new in [
+            "TestX::test_y[new]",
+            "TestX::test_y[10::a[0]]",
+            "TestX::test_y[]",
+        ] {
+            assert_eq!(owner(&planned.plan, "a.py", new), of_function, "{new}");
+        }
+        // What keeps it together.
+        let is_cut = |known: &History, keep: &[KeepTogether]| {
+            let request = request(files.clone(), known.clone(), 3);
+            let keep_together = keep.to_vec();
+            let planned = plan(PlanRequest {
+                keep_together,
+                ..request
+            });
+            planned.cut.contains_key("a.py")
+        };
+        assert!(is_cut(&known, &[]));
+        assert!(!is_cut(&known, &[KeepTogether::Class]));
+        assert!(!is_cut(&known, &[KeepTogether::File]));
+        let tests = &mut known.files.get_mut("a.py").expect("a file").tests;
+        tests.get_mut(&ids[7]).expect("a test").groups = vec!["f:parameters".to_owned()];
+        assert!(!is_cut(&known, &[]), "an id that tells nothing");
+        let tests = &mut known.files.get_mut("a.py").expect("a file").tests;
+        tests.get_mut(&ids[7]).expect("a test").groups.clear();
+        for id in &ids[20..] {
+            tests.get_mut(id).expect("a test").unseen = 1;
+        }
+        assert!(!is_cut(&known, &[]), "ids that are others in every run");
     }
 
     #[test]
@@ -401,8 +472,9 @@ mod tests {
             let mut tests: BTreeMap<Shard, usize> = BTreeMap::new();
             for file in &estimates.files {
                 for function in &file.functions {
-                    let owner = owner(plan, &file.path, &function.name);
-                    *tests.entry(owner).or_default() += function.tests;
+                    for (name, count) in parts(function) {
+                        *tests.entry(owner(plan, &file.path, &name)).or_default() += count;
+                    }
                 }
             }
             for shard in &plan.shards {
@@ -423,8 +495,10 @@ mod tests {
             for file in &estimates.files {
                 for function in &file.functions {
                     for group in file.groups.iter().chain(&function.groups) {
-                        let owner = owner(&plan, &file.path, &function.name);
-                        owners.entry(group).or_default().insert(owner);
+                        for (name, _) in parts(function) {
+                            let owner = owner(&plan, &file.path, &name);
+                            owners.entry(group).or_default().insert(owner);
+                        }
                     }
                 }
             }
@@ -446,10 +520,12 @@ mod tests {
             let mut tied: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
             for file in &estimates.files {
                 for function in &file.functions {
-                    let unit = found(&queue.files, &queue.tests, &file.path, &function.name);
-                    used.insert(unit);
-                    for group in file.groups.iter().chain(&function.groups) {
-                        tied.entry(group).or_default().insert(unit);
+                    for (name, _) in parts(function) {
+                        let unit = found(&queue.files, &queue.tests, &file.path, &name);
+                        used.insert(unit);
+                        for group in file.groups.iter().chain(&function.groups) {
+                            tied.entry(group).or_default().insert(unit);
+                        }
                     }
                 }
             }

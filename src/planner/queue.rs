@@ -40,11 +40,9 @@ pub(crate) fn queue(estimates: &Estimates, bundles: &Bundles, shards: usize) -> 
     for (number, (_, sequence, part)) in parts.into_iter().enumerate() {
         let is_whole = part.len() == bundles.units[sequence].len();
         let mut files = BTreeSet::new();
-        for unit in &bundles.units[sequence][part] {
-            for &(file, function) in &unit.members {
-                files.insert(file);
-                owners.give(file, &estimates.files[file].functions[function], number);
-            }
+        for member in bundles.units[sequence].members(&part) {
+            files.insert(member.file);
+            owners.give(estimates, *member, number);
         }
         units.push(name(estimates, &files, is_whole));
     }

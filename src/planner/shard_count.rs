@@ -4,7 +4,7 @@
 //! minute (<https://docs.github.com/en/billing/reference/actions-runner-pricing>), so that the bill
 //! is a saw-tooth.
 
-use super::bundle::Bundles;
+use super::bundle::{Bundles, Units};
 use super::estimate::{Estimates, in_microseconds, in_seconds};
 use super::partition::{Bounds, partition};
 use crate::model::shard::MAX_SHARDS;
@@ -64,7 +64,7 @@ pub(crate) struct Offer {
 }
 
 pub(crate) fn choose(estimates: &Estimates, bundles: &Bundles, request: &AutoRequest) -> Choice {
-    let units: usize = bundles.units.iter().map(Vec::len).sum();
+    let units: usize = bundles.units.iter().map(Units::len).sum();
     let most = u16::try_from(units).unwrap_or(u16::MAX);
     let most = most.min(request.max).clamp(1, MAX_SHARDS);
     if !estimates.in_microseconds {

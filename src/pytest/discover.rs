@@ -6,10 +6,12 @@
 //! exactly once, it is only weighed badly.
 
 use std::collections::BTreeSet;
+use std::fs::FileType;
 use std::io::Read as _;
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::count::{Counter, Function, Names};
 use super::fnmatch::{PathPattern, Pattern, glob};
@@ -76,7 +78,7 @@ fn discover_with(
         rules: Rules::new(&root, &selection, &settings)?,
         root: &root,
         initial: BTreeSet::new(),
-        found: BTreeSet::new(),
+        found: Vec::new(),
         notes: Vec::new(),
         unreadable_names: 0,
     };
@@ -86,11 +88,10 @@ fn discover_with(
         ));
     }
     search.run(&selection, &settings)?;
-    let files = search
-        .found
-        .iter()
-        .map(|path| search.weighed(path))
-        .collect();
+    search.found.sort();
+    search.found.dedup();
+    let found = search.found.par_iter();
+    let files = found.map(|path| search.weighed(path)).collect();
     Ok(Discovery {
         files,
         config: settings.file,
@@ -194,7 +195,8 @@ struct Search<'a> {
     rules: Rules,
     /// The paths given, without those inside others.
     initial: BTreeSet<Utf8PathBuf>,
-    found: BTreeSet<Utf8PathBuf>,
+    /// In the order of the search, some perhaps twice.
+    found: Vec<Utf8PathBuf>,
     notes: Vec<String>,
     unreadable_names: usize,
 }
@@ -217,7 +219,7 @@ impl Search<'_> {
                 let real = path.canonicalize_utf8().unwrap_or_else(|_| path.clone());
                 self.folder(&path, &mut vec![real]);
             } else if self.rules.takes(&path, true) {
-                self.found.insert(path);
+                self.found.push(path);
             } else {
                 self.notes.push(format!(
                     "{}: pytest collects nothing from such a file",
@@ -287,9 +289,10 @@ impl Search<'_> {
 
     /// `trail`: the real folders on the way here.
     fn folder(&mut self, folder: &Utf8Path, trail: &mut Vec<Utf8PathBuf>) {
-        for (name, is_link) in self.entries(folder) {
+        for (name, kind) in self.entries(folder) {
             let path = folder.join(&name);
-            if path.is_dir() {
+            let is_link = kind.is_symlink();
+            if kind.is_dir() || is_link && path.is_dir() {
                 if self.rules.ignores_folder(&path) && !self.leads_to_a_given_path(&path) {
                     continue;
                 }
@@ -307,10 +310,10 @@ impl Search<'_> {
                 trail.push(real);
                 self.folder(&path, trail);
                 trail.pop();
-            } else if path.is_file() {
+            } else if kind.is_file() || is_link && path.is_file() {
                 let initial = self.initial.contains(&path);
                 if (initial || !self.rules.ignores(&path)) && self.rules.takes(&path, initial) {
-                    self.found.insert(path.clone());
+                    self.found.push(path.clone());
                 }
                 if name == "conftest.py" {
                     self.conftest(&path);
@@ -324,8 +327,8 @@ impl Search<'_> {
         self.initial.iter().any(|path| path.starts_with(folder))
     }
 
-    /// Names, and whether they are symbolic links.
-    fn entries(&mut self, folder: &Utf8Path) -> Vec<(String, bool)> {
+    /// Sorted by name.
+    fn entries(&mut self, folder: &Utf8Path) -> Vec<(String, FileType)> {
         let entries = match fs_err::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) => {
@@ -336,13 +339,15 @@ impl Search<'_> {
         };
         let mut names = Vec::new();
         for entry in entries.flatten() {
-            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             match entry.file_name().into_string() {
-                Ok(name) => names.push((name, is_link)),
+                Ok(name) => names.push((name, kind)),
                 Err(_) => self.unreadable_names += 1,
             }
         }
-        names.sort();
+        names.sort_by(|one, other| one.0.cmp(&other.0));
         names
     }
 
@@ -442,9 +447,9 @@ impl Search<'_> {
 
 fn source(path: &Utf8Path) -> Option<Vec<u8>> {
     let file = fs_err::File::open(path).ok()?;
-    // With room for one byte more the end is found without another try.
+    // To read to its size is one call, to its end would be two.
     let size = file.metadata().ok()?.len().min(MAX_SOURCE_BYTES);
-    let mut source = Vec::with_capacity(usize::try_from(size).ok()? + 1);
-    file.take(MAX_SOURCE_BYTES).read_to_end(&mut source).ok()?;
+    let mut source = Vec::with_capacity(usize::try_from(size).ok()?);
+    file.take(size).read_to_end(&mut source).ok()?;
     Some(source)
 }

@@ -126,7 +126,7 @@ pub(crate) struct Item {
     pub(crate) path: Option<String>,
     pub(crate) line: Option<u32>,
     /// Names shared by tests that have to stay together: `g:` all over the suite, `m:` in one file,
-    /// `c:` in one class.
+    /// `c:` in one class, `f:` of one function.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
 }

@@ -9,6 +9,7 @@ Loaded by PYTEST_PLUGINS. Does nothing unless PARALLEL_PYTEST_PLAN is set:
     PARALLEL_PYTEST_SIDE_BY_SIDE  1 if other shards run in the same working directory now
     PARALLEL_PYTEST_QUEUE         the folder of the plan's queue, if shards take from it while they run
     PARALLEL_PYTEST_RETRIES       how often a test that fails is run again at the end
+    PARALLEL_PYTEST_PROGRAM       the program that says what coverage.py would, but faster
     PARALLEL_PYTEST_RETRY         which retry this is, of the tests that retry.json in the shard's folder names
 
 Under pytest-xdist every worker selects and logs its own tests; the controller adds what only it
@@ -22,6 +23,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 import warnings
@@ -110,7 +112,7 @@ def starts_workers(config):
 
 def leave_environment():
     """A pytest that a test starts is none of ours: it finds the environment as it was before us."""
-    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "QUEUE", "RETRIES", "RETRY"):
+    for name in ("PLAN", "SHARD_DIR", "SIDE_BY_SIDE", "QUEUE", "RETRIES", "RETRY", "PROGRAM"):
         os.environ.pop(ENV + name, None)
     drop_entry("PYTEST_PLUGINS", NAME, ",")
     drop_entry("PYTHONPATH", os.path.dirname(HERE), os.pathsep)
@@ -965,8 +967,8 @@ def is_imported(collector):
 
 def groups_of(item):
     """Names that tests share which have to run in one process: `g:` for the whole suite, `m:` for
-    the file, `c:` for the class."""
-    groups = []
+    the file, `c:` for the class, `f:` for the function."""
+    groups = ["f:parameters"] if is_positional(item) else []
     for mark in item.iter_markers():
         if mark.name not in TIES:
             continue
@@ -978,6 +980,17 @@ def groups_of(item):
             wide = mark.kwargs.get("scope") in ("session", "package")
             groups.append("g:dependency" if wide else "m:dependency")
     return sorted(set(map(valid, groups)))
+
+
+def is_positional(item):
+    """Whether the id tells the place of a parameter and not its value: `obj0` of a set may be another
+    object in every process."""
+    callspec = getattr(item, "callspec", None)
+    places = getattr(callspec, "indices", None)
+    if not places:
+        return False
+    parts = callspec.id.split("-")
+    return any("%s%s" % place in parts for place in places.items())
 
 
 def outcome_of(report):
@@ -1014,6 +1027,8 @@ class Controller:
         self.config = config
         self.log = log
         self.folder = folder
+        self.program = os.environ.get(ENV + "PROGRAM")
+        self.root = os.path.realpath(os.environ.get(ENV + "ROOT") or ".")
         self.session = None
         self.failed_inside = False
         self.first_worker = True
@@ -1021,6 +1036,8 @@ class Controller:
         if side_by_side:
             self.keep_apart()
         threshold = self.take_coverage_threshold()
+        if not plan.shard.endswith("/1"):
+            self.drop_coverage_tables()
         event = {
             "e": "session",
             "version": 1,
@@ -1088,6 +1105,16 @@ class Controller:
                 wanted = float(options.cov_fail_under)
                 options.cov_fail_under = 0
         return wanted
+
+    def drop_coverage_tables(self):
+        """In the terminal, that of a shard says little; coverage.py takes long for it."""
+        for options in self.coverage_options():
+            targets = getattr(options, "cov_report", None)
+            if isinstance(targets, dict):
+                for kind in [kind for kind in targets if kind.startswith("term")]:
+                    del targets[kind]
+            elif targets:
+                options.cov_report = {}
 
     def pytest_report_header(self):
         return "parallel-pytest: shard %s of plan %s" % (self.plan.shard, self.plan.digest[:12])
@@ -1173,22 +1200,31 @@ class Controller:
         measured = self.measured_coverage()
         if measured is None:
             return
-        path = os.path.join(self.folder, "coverage.json")
-        temporary = "%s.%d" % (path, os.getpid())
         here = os.getcwd()
         os.chdir(str(self.config.invocation_params.dir))
         try:
             with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
                 warnings.simplefilter("ignore")
-                if measured.get_option("run:branch") and not measured.get_data().has_arcs():
-                    # Nothing ran, and data without lines say nothing about branches by themselves.
-                    measured.get_data().add_arcs({})
-                measured.json_report(
-                    outfile=temporary,
-                    ignore_errors=True,
-                    show_contexts=False,
-                    omit=list(measured.get_option("report:omit") or []) + [HERE],
-                )
+                if not self.let_program_report(measured):
+                    self.report(measured, os.path.join(self.folder, "coverage.json"))
+        finally:
+            os.chdir(here)
+
+    @staticmethod
+    def report(measured, path, files=None):
+        """Lets coverage.py itself write its JSON report, of all files or of some."""
+        temporary = "%s.%d" % (path, os.getpid())
+        try:
+            if measured.get_option("run:branch") and not measured.get_data().has_arcs():
+                # Nothing ran, and data without lines say nothing about branches by themselves.
+                measured.get_data().add_arcs({})
+            measured.json_report(
+                morfs=files,
+                outfile=temporary,
+                ignore_errors=True,
+                show_contexts=False,
+                omit=list(measured.get_option("report:omit") or []) + [HERE],
+            )
             os.replace(temporary, path)
         except Exception as error:
             # The tests of this shard may measure nothing.
@@ -1197,7 +1233,49 @@ class Controller:
         finally:
             with contextlib.suppress(OSError):
                 os.remove(temporary)
-            os.chdir(here)
+
+    def let_program_report(self, measured):
+        """Whether our program wrote the report; it knows what these versions count."""
+        coverage = sys.modules["coverage"]
+        if (
+            not self.program
+            or not (7, 17) <= coverage.version_info[:2] < (8, 0)
+            or not (3, 11) <= sys.version_info[:2] <= (3, 13)
+            or sys.implementation.name != "cpython"
+            or measured.get_option("report:contexts")
+        ):
+            return False
+        measured.save()
+        data = measured.get_data()
+        request = {
+            "data": os.path.abspath(data.data_filename()),
+            "reported": None,
+            "branch": bool(measured.get_option("run:branch") or data.has_arcs()),
+            "exclude": measured.get_exclude_list("exclude"),
+            "partial": measured.get_exclude_list("partial")
+            + measured.get_exclude_list("partial_always"),
+            "include": measured.get_option("report:include") or [],
+            "omit": list(measured.get_option("report:omit") or []) + [HERE],
+            "output": self.folder,
+        }
+        try:
+            if measured.get_option("run:plugins"):
+                files = [file for file in data.measured_files() if data.file_tracer(file)]
+                if files:
+                    request["reported"] = os.path.join(self.folder, "coverage", "plugins.json")
+                    self.report(measured, request["reported"], files)
+            # Where coverage.py began.
+            request["place"] = coverage.files.relative_directory()
+            process = subprocess.run(
+                [self.program, "measured"],
+                cwd=self.root,
+                input=json.dumps(request).encode("utf-8"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except (OSError, AttributeError, ValueError):
+            return False
+        return process.returncode == 0
 
     def measures(self):
         coverage = sys.modules.get("coverage")

@@ -20,6 +20,8 @@ pub(crate) struct PluginPaths {
     pub(crate) shard_dir: Utf8PathBuf,
     /// The folder the plan was made in.
     pub(crate) root: Utf8PathBuf,
+    /// This program: it reports what the shard measured.
+    pub(crate) program: Utf8PathBuf,
     /// The folder of the plan's queue, if shards take from it.
     pub(crate) queue: Option<Utf8PathBuf>,
 }
@@ -72,6 +74,7 @@ pub(crate) fn environment(
         ("PARALLEL_PYTEST_SHARD", shard.to_string()),
         ("PARALLEL_PYTEST_SHARD_DIR", paths.shard_dir.to_string()),
         ("PARALLEL_PYTEST_ROOT", paths.root.to_string()),
+        ("PARALLEL_PYTEST_PROGRAM", paths.program.to_string()),
         (
             "PYTHONPATH",
             in_front(paths.plugin_dir.as_str(), "PYTHONPATH", ':'),
@@ -115,6 +118,7 @@ mod tests {
             plan_file: "/w/plan.json".into(),
             shard_dir: "/w/shard-1-of-2".into(),
             root: "/p".into(),
+            program: "/w/bin/parallel-pytest".into(),
             queue: None,
         };
         let current = |name: &str| {

@@ -7,6 +7,9 @@
 use super::visible;
 use super::words;
 
+/// Items of a list that stay together.
+const LIST_PART: usize = 5;
+
 /// A part of a document.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Block {
@@ -32,6 +35,16 @@ impl Block {
             closed: text.into(),
             ..Self::default()
         }
+    }
+
+    /// A list can end after any item; a table, or what is folded, cannot.
+    fn is_list(&self) -> bool {
+        let mut starts = self.items.iter().filter_map(|item| item.0.first());
+        starts.all(|text| text.starts_with("- "))
+    }
+
+    pub(crate) fn most_parts(&self) -> usize {
+        1 + self.items.len() / LIST_PART
     }
 
     /// The size with `shown` items in their shortest version.
@@ -87,6 +100,11 @@ enum State {
 /// The fullest text of at most so many bytes. Where not even the counts of all blocks fit, the last
 /// blocks are dropped.
 pub(crate) fn fit(blocks: &[Block], bytes: usize) -> String {
+    fit_parts(blocks, bytes).concat()
+}
+
+/// [`fit`] in parts that can do without those after them, at most [`Block::most_parts`] of each block.
+pub(crate) fn fit_parts(blocks: &[Block], bytes: usize) -> Vec<String> {
     let mut states: Vec<State> = blocks.iter().map(|_| State::Closed).collect();
     let mut used: usize = blocks.iter().map(|block| block.closed.len()).sum();
     for (state, block) in states.iter_mut().zip(blocks).skip(1).rev() {
@@ -97,9 +115,9 @@ pub(crate) fn fit(blocks: &[Block], bytes: usize) -> String {
         *state = State::Dropped;
     }
     if used > bytes {
-        return blocks.first().map_or_else(String::new, |block| {
-            visible::cut(&block.closed, bytes).into_owned()
-        });
+        let first = blocks.first();
+        let cut = first.map(|block| visible::cut(&block.closed, bytes).into_owned());
+        return cut.into_iter().collect();
     }
     for (state, block) in states.iter_mut().zip(blocks) {
         if matches!(state, State::Dropped) {
@@ -131,27 +149,34 @@ pub(crate) fn fit(blocks: &[Block], bytes: usize) -> String {
             }
         }
     }
-    let text: String = states
-        .iter()
-        .zip(blocks)
-        .map(|(state, block)| write(state, block))
+    let written = states.iter().zip(blocks);
+    let texts: Vec<String> = written
+        .flat_map(|(state, block)| write(state, block))
         .collect();
-    debug_assert_eq!(text.len(), used);
-    text
+    debug_assert_eq!(texts.iter().map(String::len).sum::<usize>(), used);
+    texts
 }
 
-fn write(state: &State, block: &Block) -> String {
+fn write(state: &State, block: &Block) -> Vec<String> {
     match state {
-        State::Dropped => String::new(),
-        State::Closed => block.closed.clone(),
+        State::Dropped => Vec::new(),
+        State::Closed => vec![block.closed.clone()],
         State::Open(open) => {
-            let mut text = block.head.clone();
-            for (version, item) in open.versions.iter().zip(&block.items) {
-                text.push_str(&item.0[*version]);
+            let mut parts = vec![block.head.clone()];
+            let items = open.versions.iter().zip(&block.items);
+            for (position, (version, item)) in items.enumerate() {
+                if block.is_list() && position > 0 && position % LIST_PART == 0 {
+                    parts.push(String::new());
+                }
+                if let Some(part) = parts.last_mut() {
+                    part.push_str(&item.0[*version]);
+                }
             }
-            text.push_str(&block.more(open.versions.len()));
-            text.push_str(&block.foot);
-            text
+            if let Some(part) = parts.last_mut() {
+                part.push_str(&block.more(open.versions.len()));
+                part.push_str(&block.foot);
+            }
+            parts
         }
     }
 }

@@ -3,12 +3,13 @@
 use super::amount::Amount;
 use super::blocks::blocks;
 use super::budget::fit;
+use super::percent::encoded;
 use super::view::View;
 
 /// Said to be in characters; a text never has fewer bytes than that.
 pub(crate) const COMMENT_BYTES: usize = 65_536;
 
-const AMOUNT: Amount = Amount {
+pub(super) const AMOUNT: Amount = Amount {
     tests: 50,
     traceback_bytes: 2 << 10,
     output: false,
@@ -17,19 +18,8 @@ const AMOUNT: Amount = Amount {
 
 /// The hidden first line by which the comment of a suite is found again.
 pub(crate) fn marker(suite: &str) -> String {
-    use std::fmt::Write as _;
-    let suite = suite
-        .bytes()
-        .take(200)
-        .fold(String::new(), |mut name, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._ ".contains(&byte) {
-                name.push(char::from(byte));
-            } else {
-                let _ = write!(name, "%{byte:02X}");
-            }
-            name
-        });
-    format!("<!-- parallel-pytest:{suite} -->")
+    let suite = &suite[..suite.floor_char_boundary(200)];
+    format!("<!-- parallel-pytest:{} -->", encoded(suite, b"-._ "))
 }
 
 /// At most [`COMMENT_BYTES`] of Markdown, the marker included.

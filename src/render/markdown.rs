@@ -25,6 +25,16 @@ pub(crate) fn inline_code(text: &str) -> String {
     format!("{fence}{space}{text}{space}{fence}")
 }
 
+/// A name inside of HTML, where Markdown means nothing; GitHub's filters leave code alone there too.
+pub(crate) fn html_code(text: &str) -> String {
+    let text = visible::line(text);
+    let escaped = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    format!("<code>{escaped}</code>")
+}
+
 /// Words of one line. Every run of words that Markdown or GitHub could take for more than words
 /// becomes a code span.
 pub(crate) fn text(text: &str) -> String {

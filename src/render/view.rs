@@ -17,6 +17,7 @@ use crate::model::verdict::{Reason, Verdict};
 use super::environments::{self, EnvironmentRow};
 use super::explanation::Explanation;
 use super::patch_view::PatchView;
+use super::percent;
 use super::sentence::Sentence;
 use super::words;
 
@@ -54,21 +55,8 @@ impl Links {
                 .as_str()
                 .split('/')
                 .all(|part| !matches!(part, "" | "." | ".."));
-        inside.then(|| format!("{base}/{}", percent_encoded(path.as_str())))
+        inside.then(|| format!("{base}/{}", percent::encoded(path.as_str(), b"/-._")))
     }
-}
-
-fn percent_encoded(path: &str) -> String {
-    use std::fmt::Write as _;
-    path.bytes()
-        .fold(String::with_capacity(path.len()), |mut url, byte| {
-            if byte.is_ascii_alphanumeric() || b"/-._".contains(&byte) {
-                url.push(char::from(byte));
-            } else {
-                let _ = write!(url, "%{byte:02X}");
-            }
-            url
-        })
 }
 
 pub(crate) struct ViewInput<'a> {

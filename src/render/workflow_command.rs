@@ -20,6 +20,13 @@ pub(crate) fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// Whether the runner would take something in a text for a command: a line that begins with `::`, or the
+/// older `##[…]` anywhere (`ActionCommand` of <https://github.com/actions/runner>).
+pub(crate) fn has_command(text: &str) -> bool {
+    let begins = |line: &str| line.trim_start().starts_with("::");
+    text.contains("##[") || text.split(['\n', '\r']).any(begins)
+}
+
 /// A warning of ours on the page of the run.
 pub(crate) fn warning(message: &str) -> String {
     format!("::warning title=parallel-pytest::{}", escape_data(message))
@@ -87,6 +94,21 @@ mod tests {
             .map(|(key, value)| (key.to_owned(), unescaped(value)))
             .collect();
         (command.to_owned(), properties, unescaped(&rest[end + 2..]))
+    }
+
+    #[test]
+    fn knows_what_the_runner_takes_for_a_command() {
+        for text in [
+            "::add-mask::x",
+            "a\n\t ::error::x",
+            "a\r::x",
+            "a ##[group]x",
+        ] {
+            assert!(has_command(text), "{text}");
+        }
+        for text in ["tests/test_a.py::test_b", "x ::error::", "## [x]", ""] {
+            assert!(!has_command(text), "{text}");
+        }
     }
 
     #[test]

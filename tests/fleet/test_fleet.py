@@ -302,6 +302,18 @@ def test_a_slow_database_is_waited_for_by_the_port_of_its_image(project):
     assert project.local() == GREEN, project.output
 
 
+def test_a_service_waits_for_the_health_of_another_and_neither_for_the_interval_of_a_check(project):
+    """docker itself would first ask after half a minute."""
+    check = {"test": ["CMD-SHELL", "test -e /tmp/is-$${KIND}"], "interval": "30s"}
+    slow = {"image": APP, "environment": {"KIND": "ready"}, "command": ["sh", "-c", "sleep 1; date +%s%N > /shared/db; touch /tmp/is-ready; exec sleep 600"]}
+    then = {"image": APP, "command": ["sh", "-c", "cp /shared/db /shared/worker-saw; exec sleep 600"], "volumes": ["shared:/shared"]}
+    then["depends_on"] = {"db": {"condition": "service_healthy"}}
+    app = {"volumes": ["shared:/shared"], "depends_on": ["worker"]}
+    project.compose(app, db={**slow, "healthcheck": check, "volumes": ["shared:/shared"]}, worker=then, top={"volumes": {"shared": {}}})
+    project.write(test_a="def test_a():\n    assert open('/shared/worker-saw').read().strip()\n")
+    assert project.local(flags=("--wait-timeout", "20s"), shards=1) == GREEN, project.output
+
+
 def test_a_slow_service_is_waited_for_by_the_port_that_was_named(project):
     """The app says nothing about it: no image EXPOSE, no depends_on."""
     late = {"image": APP, "command": ["sh", "-c", "sleep 2; exec python3 -m http.server 8000"]}

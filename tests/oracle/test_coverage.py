@@ -190,6 +190,8 @@ def test_random_data_sets(tmp_path):
         with inside(folder):
             project.theirs([], folder / "again")
         assert read_json(folder / "again/coverage.json") == read_json(theirs / "coverage.json"), folder
+        assert read_xml(folder / "again/coverage.xml") == read_xml(theirs / "coverage.xml"), folder
+        assert (folder / "again/table.txt").read_text() == (theirs / "table.txt").read_text(), folder
 
 
 def test_reports_of_shards_are_as_good_as_their_data(tmp_path):

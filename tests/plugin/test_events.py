@@ -300,6 +300,15 @@ def test_tells_what_ties_tests_together(any_project):
 
                 def test_free():
                     pass
+
+                @pytest.mark.parametrize("thing, text", [(object(), "a"), (object(), "b")])
+                def test_thing(thing, text):
+                    pass
+
+                @pytest.mark.parametrize("thing", [object(), int], ids=["one", None])
+                @pytest.mark.parametrize("number, text", [(1, "thing1"), (0, "text")])
+                def test_told(number, text, thing):
+                    pass
             """,
         }
     )
@@ -311,6 +320,13 @@ def test_tells_what_ties_tests_together(any_project):
         "test_first": ["m:dependency"],
         "test_wide": ["g:dependency"],
         "test_free": None,
+        "test_thing[thing0-a]": ["f:parameters"],
+        "test_thing[thing1-b]": ["f:parameters"],
+        "test_told[1-thing1-one]": None,
+        "test_told[0-text-one]": None,
+        # Said of one too many: only pytest knows that this is a text.
+        "test_told[1-thing1-int]": ["f:parameters"],
+        "test_told[0-text-int]": None,
     }
 
 

@@ -204,6 +204,59 @@ def test_a_cut_file_is_dealt_out_by_class_function_and_parameter(any_project):
     assert results[0].one("items")["other"] > 0
 
 
+CUT_BETWEEN_PARAMETERS = """
+import unittest
+import pytest
+
+@pytest.fixture(scope="module", params=["postgres", "sqlite", "new::[x]"])
+def database(request):
+    return request.param
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text(text):
+    pass
+
+@pytest.mark.parametrize("other", range(4))
+def test_database(database, other):
+    pass
+
+@pytest.mark.parametrize("thing", [object() for _ in range(5)])
+def test_objects(thing):
+    pass
+
+class TestCase(unittest.TestCase):
+    def test_sub(self):
+        for number in range(3):
+            with self.subTest(number=number):
+                pass
+"""
+BEFORE = ["a", "b", "a::b[0]", "[", "]", "", " ", "\n", "größe", "x-y", "same", "same", "gone", "a/b.py"]
+# Removed, renamed, added, in another order.
+AFTER = ["x-y", "same", "a/b.py", "a::b[1]", "]", "[", "same", "größe!", " ", "\n", "", "b", "a", "same", "test_text[a]"]
+
+
+@pytest.mark.parametrize("arguments, randomly", [((), False), (("-n2",), False), ((), True)])
+def test_parameters_that_are_others_than_planned_run_once(any_project, arguments, randomly):
+    """What no shard was given stays with the function, or its class, or its file."""
+    if (arguments or randomly) and any_project.name != NEWEST:
+        pytest.skip("once is enough")
+    name = "tests/test_cut.py"
+    for texts in (BEFORE, AFTER):
+        any_project.write({name: CUT_BETWEEN_PARAMETERS.replace("TEXTS", repr(texts)), "tests/test_whole.py": "def test_it():\n    pass\n"})
+        serial = any_project.serial("tests")
+        if texts is BEFORE:
+            # Each third of the sorted ids to another shard; the second has the file, the third a function.
+            ids = sorted(key for key in serial if key.startswith(name))
+            owners = {key: "%d/3" % (1 + 3 * place // len(ids)) for place, key in enumerate(ids)}
+            owners[name + "::test_text"] = "3/3"
+            any_project.plan(3, files={name: "2/3", "tests/test_whole.py": "1/3"}, tests=owners)
+        results = any_project.run_all(3, "tests", *arguments, randomly=randomly)
+        check_union(results, serial)
+        assert all(len(result.ids) > 1 for result in results)
+    rest = {name + "::test_text[test_text[a]]", name + "::test_text[a::b[1]]"}
+    assert rest <= set(results[2].ids)
+
+
 def test_a_file_in_no_plan_has_an_owner_by_its_name(project):
     # By hand: the first 16 digits of `sha256sum` of the name, modulo 3, plus 1.
     owners = {"test_new.py": 1, "tests/test_x.py": 1, "docs/größe.txt": 3, "test_1.py": 2}

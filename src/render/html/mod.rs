@@ -13,4 +13,4 @@ mod safe_json;
 mod timeline;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

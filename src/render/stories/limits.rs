@@ -21,7 +21,7 @@ use crate::render::terminal;
 use crate::render::visible;
 
 /// Everything that may stand in a document of ours, and nothing else.
-fn assert_is_ours(document: &str) -> Parsed {
+pub(super) fn assert_is_ours(document: &str) -> Parsed {
     let seen = parsed(document);
     assert_eq!(seen.count("other"), 0, "{seen:?}");
     for html in &seen.html {

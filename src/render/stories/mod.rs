@@ -2,6 +2,8 @@
 
 mod data;
 mod environments;
+mod golden;
+mod hostile;
 mod limits;
 mod markdown;
 mod others;

@@ -2,18 +2,17 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use rustix::process::Signal;
-use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::engine::{Compose, QUICK, docker};
 use super::project::{MORE_NETWORKS, Project, RUN_LABEL, SHARD_LABEL, WORK_LABEL};
 use super::rewrite::{FleetParts, Mount};
+use super::sidecar::{self, NO_DAEMON, Sidecar, logs};
 use crate::model::shard::Shard;
 use crate::pytest::plugin::PluginPaths;
 use crate::runner::process::CommandLine;
@@ -21,8 +20,6 @@ use crate::runner::signals;
 
 /// Where a container finds what is ours.
 const INSIDE: &str = "/parallel-pytest";
-
-const NO_DAEMON: &str = "the docker daemon does not answer any more";
 
 /// Of a sidecar's log, in lines.
 const LOG_TAIL: &str = "2000";
@@ -44,16 +41,6 @@ pub(crate) enum Farewell {
     Failed,
     /// What failed runs again in another fleet.
     FailedForNow,
-}
-
-#[derive(Clone, Debug)]
-struct Sidecar {
-    service: String,
-    container: String,
-    has_health: bool,
-    ports: Vec<u16>,
-    /// It had ended by itself before the tests began.
-    is_done: bool,
 }
 
 impl Fleet {
@@ -85,6 +72,7 @@ impl Fleet {
             plan_file: inside.join("plan.json"),
             shard_dir: inside.join("shard"),
             root: self.project.root_inside.clone(),
+            program: inside.join("bin/parallel-pytest"),
             queue: (self.project.places.queue_dir.as_ref()).map(|_| inside.join("queue")),
         }
     }
@@ -144,7 +132,8 @@ impl Fleet {
             .collect()
     }
 
-    /// Starts the sidecars; returns when those with a health check are healthy.
+    /// Starts the sidecars, each when those are healthy whose health it waits for; returns when all are
+    /// that have a health check.
     ///
     /// # Errors
     /// In one line, who is to blame.
@@ -156,26 +145,40 @@ impl Fleet {
             let _ = self.sidecars.set(Vec::new());
             return Ok(());
         }
+        let mut place = self.project.place_to_start().await;
         let deadline = Instant::now() + self.project.options.wait_timeout;
-        let mut arguments = self.compose(&["up", "--detach", "--no-build", "--quiet-pull"]);
-        arguments.extend(wanted);
-        let limit = self.project.options.wait_timeout + QUICK;
-        let started = self.project.compose.call(&arguments, limit).await;
-        let sidecars = self.look().await?;
-        if let Err(error) = started {
-            if error.is_about_addresses() {
-                return Err(format!(
-                    "the docker daemon has no addresses left for the network of the fleet: {MORE_NETWORKS}"
-                ));
-            }
-            return Err(self
-                .blame(&sidecars)
-                .await
-                .unwrap_or_else(|| error.to_string()));
+        let mut sidecars = Vec::new();
+        for wave in self.project.resolved.waves(&wanted) {
+            let started = self.start(wave, deadline).await;
+            drop(place.take());
+            sidecars = started?;
+            sidecar::ready(&self.project, &sidecars, deadline).await?;
         }
-        let ready = self.ready(&sidecars, deadline).await;
         let _ = self.sidecars.set(sidecars);
-        ready
+        Ok(())
+    }
+
+    /// Starts these services, and returns all that are there now.
+    async fn start(
+        &self,
+        services: Vec<String>,
+        deadline: Instant,
+    ) -> Result<Vec<Sidecar>, String> {
+        let mut arguments = self.compose(&["up", "--detach", "--no-build", "--quiet-pull"]);
+        arguments.extend(services);
+        let rest = deadline.saturating_duration_since(Instant::now());
+        let started = self.project.compose.call(&arguments, rest + QUICK).await;
+        let sidecars = sidecar::of_fleet(&self.project, &self.name).await?;
+        match started {
+            Ok(_) => Ok(sidecars),
+            Err(error) if error.is_about_addresses() => Err(format!(
+                "the docker daemon has no addresses left for the network of the fleet: {MORE_NETWORKS}"
+            )),
+            Err(error) => {
+                let culprit = sidecar::culprit(&self.project, &sidecars).await;
+                Err(culprit.unwrap_or_else(|| error.to_string()))
+            }
+        }
     }
 
     /// The container may have any user.
@@ -187,153 +190,6 @@ impl Fleet {
             fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777))?;
         }
         Ok(())
-    }
-
-    async fn look(&self) -> Result<Vec<Sidecar>, String> {
-        let told = |error: super::engine::EngineError| error.to_string();
-        let filter = format!("label=com.docker.compose.project={}", self.name);
-        let ids = docker(&["ps", "--all", "--quiet", "--filter", &filter], QUICK).await;
-        let ids = ids.map_err(told)?;
-        let ids: Vec<&str> = ids.split_whitespace().collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let text = docker(&[&["inspect"][..], &ids].concat(), QUICK)
-            .await
-            .map_err(told)?;
-        let containers: Vec<Inspected> =
-            serde_json::from_str(&text).map_err(|error| format!("`docker inspect`: {error}"))?;
-        Ok(containers
-            .into_iter()
-            .map(|container| self.sidecar(container))
-            .collect())
-    }
-
-    fn sidecar(&self, container: Inspected) -> Sidecar {
-        let service = container.config.labels.service;
-        let mut ports = self.project.resolved.ports(&service);
-        let exposed = container.config.exposed_ports.unwrap_or_default();
-        // An image may expose ports that only some settings open.
-        if ports.is_empty() && exposed.len() == 1 {
-            let port = exposed
-                .keys()
-                .next()
-                .and_then(|port| port.strip_suffix("/tcp"));
-            ports.extend(port.and_then(|port| port.parse::<u16>().ok()));
-        }
-        Sidecar {
-            service,
-            container: container.name.trim_start_matches('/').to_owned(),
-            has_health: container.state.health.is_some(),
-            ports,
-            is_done: container.state.status == "exited" && container.state.exit_code == 0,
-        }
-    }
-
-    /// Waits for the health checks.
-    async fn ready(&self, sidecars: &[Sidecar], deadline: Instant) -> Result<(), String> {
-        let checked = || sidecars.iter().filter(|sidecar| sidecar.has_health);
-        loop {
-            let known = self.inspect_health(checked()).await?;
-            let waiting: Vec<&Sidecar> = checked()
-                .zip(&known)
-                .filter(|(_, health)| health.as_str() != "healthy")
-                .map(|(sidecar, _)| sidecar)
-                .collect();
-            let Some(first) = waiting.first() else {
-                return self.blame(sidecars).await.map_or(Ok(()), Err);
-            };
-            if known.iter().any(|health| health == "unhealthy") {
-                return Err(format!(
-                    "{} is unhealthy{}",
-                    first.service,
-                    self.last_words(first).await
-                ));
-            }
-            let changed = self.changed(sidecars);
-            if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Err(format!(
-                    "{} was not healthy within {} s{}",
-                    first.service,
-                    self.project.options.wait_timeout.as_secs(),
-                    self.last_words(first).await
-                ));
-            }
-            if let Some(culprit) = self.blame(sidecars).await {
-                return Err(culprit);
-            }
-        }
-    }
-
-    async fn inspect_health(
-        &self,
-        sidecars: impl Iterator<Item = &Sidecar>,
-    ) -> Result<Vec<String>, String> {
-        let names: Vec<&str> = sidecars.map(|it| it.container.as_str()).collect();
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let format = ["inspect", "--format", "{{.State.Health.Status}}"];
-        let text = docker(&[&format[..], &names].concat(), QUICK).await;
-        let text = text.map_err(|error| error.to_string())?;
-        Ok(text.lines().map(str::to_owned).collect())
-    }
-
-    /// Returns when something has happened to a container, and after a few seconds anyway: an event
-    /// may have come before we listened.
-    async fn changed(&self, sidecars: &[Sidecar]) {
-        const ANYWAY: Duration = Duration::from_secs(3);
-        let Some(watch) = self.project.watch() else {
-            return tokio::time::sleep(ANYWAY).await;
-        };
-        let mut lives = watch.lives();
-        let snapshot = |lives: &super::watch::Lives| -> Vec<super::watch::Life> {
-            let of = sidecars.iter().map(|sidecar| lives.of(&sidecar.container));
-            of.collect()
-        };
-        let before = snapshot(&lives.borrow());
-        let news = lives.wait_for(|now| now.is_over || snapshot(now) != before);
-        let _ = tokio::time::timeout(ANYWAY, news).await;
-    }
-
-    /// The first sidecar that has ended and should not have.
-    async fn blame(&self, sidecars: &[Sidecar]) -> Option<String> {
-        for sidecar in sidecars {
-            let name = sidecar.container.as_str();
-            let format = "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}";
-            let Ok(text) = docker(&["inspect", "--format", format, name], QUICK).await else {
-                continue;
-            };
-            let words: Vec<&str> = text.split_whitespace().collect();
-            if let ["exited" | "dead", status, oom] = words[..]
-                && (status != "0" || sidecar.is_server())
-                && !sidecar.is_done
-            {
-                return Some(self.ended(sidecar, status, oom == "true").await);
-            }
-        }
-        None
-    }
-
-    async fn ended(&self, sidecar: &Sidecar, status: &str, out_of_memory: bool) -> String {
-        let why = if out_of_memory {
-            "was killed by its memory limit".to_owned()
-        } else {
-            format!("ended with status {status}")
-        };
-        format!(
-            "{} {why}{}",
-            sidecar.service,
-            self.last_words(sidecar).await
-        )
-    }
-
-    /// `: ` and the last line of the sidecar's log.
-    async fn last_words(&self, sidecar: &Sidecar) -> String {
-        let log = logs(&sidecar.container, "5").await;
-        last_of(&log).map_or_else(String::new, |line| {
-            format!(": {}", self.project.mask().text(&line))
-        })
     }
 
     /// The command that runs `command` inside the app's container, after its sidecars accept.
@@ -380,13 +236,7 @@ impl Fleet {
             .iter()
             .map(ToString::to_string);
         let sidecars = self.sidecars.get().map(Vec::as_slice).unwrap_or_default();
-        let found = sidecars
-            .iter()
-            .filter(|sidecar| !sidecar.has_health && !sidecar.is_done)
-            .flat_map(|sidecar| {
-                let address = |port: &u16| format!("{}:{port}", sidecar.service);
-                sidecar.ports.iter().map(address)
-            });
+        let found = sidecars.iter().flat_map(Sidecar::targets);
         let mut targets: Vec<String> = named.chain(found).collect();
         targets.sort();
         targets.dedup();
@@ -396,30 +246,7 @@ impl Fleet {
     /// Resolves when a sidecar dies under the tests, with its name; never otherwise.
     pub(crate) async fn failed(&self) -> String {
         let sidecars = self.sidecars.get().map(Vec::as_slice).unwrap_or_default();
-        let Some(watch) = self.project.watch() else {
-            return std::future::pending().await;
-        };
-        let mut lives = watch.lives();
-        loop {
-            let state = lives.borrow_and_update().clone();
-            for sidecar in sidecars {
-                let life = state.of(&sidecar.container);
-                if let Some(status) = life.exit_status
-                    && !sidecar.is_done
-                    && (status != 0 || sidecar.is_server())
-                {
-                    return self
-                        .ended(sidecar, &status.to_string(), life.out_of_memory)
-                        .await;
-                }
-            }
-            if state.is_over {
-                return NO_DAEMON.to_owned();
-            }
-            if lives.changed().await.is_err() {
-                return std::future::pending().await;
-            }
-        }
+        sidecar::failed(&self.project, sidecars).await
     }
 
     /// The most memory that all its containers together were seen to use, in bytes.
@@ -519,7 +346,7 @@ impl Fleet {
     }
 
     async fn save_logs(&self) {
-        let Ok(sidecars) = self.look().await else {
+        let Ok(sidecars) = sidecar::of_fleet(&self.project, &self.name).await else {
             return;
         };
         let app = self.container();
@@ -544,68 +371,4 @@ pub(crate) fn tail(shard_dir: &Utf8Path, service: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LINES)..];
     (!last.is_empty()).then(|| format!("    {}", last.join("\n    ")))
-}
-
-fn last_of(log: &str) -> Option<String> {
-    let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(last.trim().chars().take(300).collect())
-}
-
-impl Sidecar {
-    /// Something that is there to be talked to, so that an end is a failure, whatever its status.
-    fn is_server(&self) -> bool {
-        self.has_health || !self.ports.is_empty()
-    }
-}
-
-async fn logs(container: &str, tail: &str) -> String {
-    use std::process::Stdio;
-    let mut command = tokio::process::Command::new("docker");
-    command
-        .args(["logs", "--tail", tail, container])
-        .stdin(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true);
-    match tokio::time::timeout(QUICK, command.output()).await {
-        Ok(Ok(output)) => {
-            let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-            text.push_str(&String::from_utf8_lossy(&output.stderr));
-            text
-        }
-        _ => String::new(),
-    }
-}
-
-#[derive(Deserialize)]
-struct Inspected {
-    #[serde(rename = "Name")]
-    name: String,
-    #[serde(rename = "State")]
-    state: State,
-    #[serde(rename = "Config")]
-    config: Config,
-}
-
-#[derive(Deserialize)]
-struct State {
-    #[serde(rename = "Status")]
-    status: String,
-    #[serde(rename = "ExitCode")]
-    exit_code: i32,
-    #[serde(rename = "Health")]
-    health: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Config {
-    #[serde(rename = "ExposedPorts")]
-    exposed_ports: Option<serde_json::Map<String, serde_json::Value>>,
-    #[serde(rename = "Labels")]
-    labels: Labels,
-}
-
-#[derive(Deserialize)]
-struct Labels {
-    #[serde(rename = "com.docker.compose.service", default)]
-    service: String,
 }

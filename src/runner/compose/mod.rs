@@ -5,8 +5,10 @@
 
 mod engine;
 pub(crate) mod fleet;
+mod health;
 pub(crate) mod project;
 pub(crate) mod rewrite;
+mod sidecar;
 mod usage;
 mod v1;
 mod watch;

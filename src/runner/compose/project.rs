@@ -9,8 +9,10 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::engine::{Compose, EngineError, QUICK, docker, spawn};
+use super::health::HealthCheck;
 use super::rewrite::{Mount, Resolved, words};
 use super::usage::Gauge;
 use super::v1;
@@ -101,7 +103,11 @@ pub(crate) struct Project {
     /// Variables that the app's image itself sets.
     image_variables: BTreeMap<String, String>,
     image_entrypoint: Vec<String>,
+    /// By service.
+    health: BTreeMap<String, HealthCheck>,
     pub(super) run: RunToken,
+    /// For fleets that start: all at once would take as long, and the first could not begin to test.
+    starts: Semaphore,
     watch: Option<Watch>,
     gauge: Option<Gauge>,
 }
@@ -156,7 +162,9 @@ impl Project {
             root_inside,
             image_variables: BTreeMap::new(),
             image_entrypoint: Vec::new(),
+            health: BTreeMap::new(),
             run,
+            starts: Semaphore::new(machine::processors().max(2).into()),
             watch: None,
             gauge: None,
         })
@@ -168,13 +176,14 @@ impl Project {
     /// # Errors
     /// docker's; too few networks.
     pub(crate) async fn prepare(&mut self, fleets: usize) -> Result<(), ProjectError> {
-        self.sweep().await?;
         let mut services = self.sidecars();
         services.push(self.resolved.app().to_owned());
+        let (swept, mut images) = tokio::join!(self.sweep(), self.images(&services));
+        swept?;
         let (mut build, mut pull) = (Vec::new(), Vec::new());
-        for service in services {
+        for service in services.clone() {
             let is_built = self.resolved.is_built(&service);
-            let is_missing = self.image(&service).await.is_none();
+            let is_missing = !images.contains_key(&service);
             match (is_built, is_missing, self.options.build) {
                 (true, _, Build::Always) | (true, true, Build::IfMissing) => build.push(service),
                 (true, true, Build::Never) => {
@@ -189,9 +198,17 @@ impl Project {
         }
         self.show("build", &build).await?;
         self.show("pull", &pull).await?;
-        if let Some(image) = self.image(self.resolved.app()).await {
-            self.image_variables = variables(&image);
+        if !(build.is_empty() && pull.is_empty()) {
+            images = self.images(&services).await;
+        }
+        if let Some(image) = images.get(self.resolved.app()) {
+            self.image_variables = variables(image);
             self.image_entrypoint = words(&image["Config"]["Entrypoint"]).unwrap_or_default();
+        }
+        for service in self.sidecars() {
+            let image = images.get(&service);
+            let check = HealthCheck::of(self.resolved.healthcheck(&service), image);
+            self.health.extend(check.map(|check| (service, check)));
         }
         self.check_networks(fleets).await?;
         let watch = Watch::start(&format!("{RUN_LABEL}={}", self.run))?;
@@ -248,6 +265,11 @@ impl Project {
         of_file.unwrap_or_else(|| self.image_entrypoint.clone())
     }
 
+    /// How the health of a service is told; `None` if it has no check.
+    pub(super) fn health(&self, service: &str) -> Option<HealthCheck> {
+        self.health.get(service).cloned()
+    }
+
     pub(super) fn sidecars(&self) -> Vec<String> {
         let named = self
             .options
@@ -255,6 +277,12 @@ impl Project {
             .iter()
             .map(|target| target.host().to_owned());
         self.resolved.sidecars(&named.collect::<Vec<_>>())
+    }
+
+    /// To be held while the daemon starts containers.
+    pub(super) async fn place_to_start(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.starts.acquire().await.ok()
     }
 
     pub(super) fn watch(&self) -> Option<&Watch> {
@@ -276,10 +304,20 @@ impl Project {
         remove_labelled(&format!("{RUN_LABEL}={}", self.run)).await
     }
 
-    async fn image(&self, service: &str) -> Option<Value> {
-        let image = self.resolved.image(service);
-        let text = docker(&["image", "inspect", &image], QUICK).await.ok()?;
-        serde_json::from_str::<Vec<Value>>(&text).ok()?.pop()
+    /// What docker tells of the images of these services, of those that are there.
+    async fn images(&self, services: &[String]) -> BTreeMap<String, Value> {
+        let names: Vec<String> = services.iter().map(|it| self.resolved.image(it)).collect();
+        let mut all = inspect_images(&names).await;
+        if all.len() != names.len() {
+            // One that is missing makes the whole call fail.
+            all.clear();
+            for name in &names {
+                let found = inspect_images(from_ref(name)).await;
+                all.push(found.into_iter().next().unwrap_or_default());
+            }
+        }
+        let found = services.iter().cloned().zip(all);
+        found.filter(|(_, image)| !image.is_null()).collect()
     }
 
     /// Runs `docker compose build` or `pull`, its output where ours goes.
@@ -335,16 +373,9 @@ impl Project {
     }
 
     async fn networks(&self) -> Result<Networks, EngineError> {
-        let used = docker(
-            &["network", "ls", "--quiet", "--filter", "driver=bridge"],
-            QUICK,
-        )
-        .await?;
-        let pools = docker(
-            &["info", "--format", "{{json .DefaultAddressPools}}"],
-            QUICK,
-        )
-        .await?;
+        let bridges = ["network", "ls", "--quiet", "--filter", "driver=bridge"];
+        let pools = ["info", "--format", "{{json .DefaultAddressPools}}"];
+        let (used, pools) = tokio::try_join!(docker(&bridges, QUICK), docker(&pools, QUICK))?;
         Ok(Networks {
             each: self.resolved.own_names("networks", "").len(),
             used: used.lines().count(),
@@ -399,17 +430,29 @@ impl Users<'_> {
     }
 }
 
+/// In the order of the names; nothing if docker does not know them all.
+async fn inspect_images(names: &[String]) -> Vec<Value> {
+    let mut words = vec!["image".to_owned(), "inspect".to_owned()];
+    words.extend_from_slice(names);
+    let text = docker(&words, QUICK).await.unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
 async fn remove_labelled(label: &str) -> Result<(), EngineError> {
     let filter = format!("label={label}");
-    for (list, remove) in [
-        (
-            &["ps", "--all", "--quiet"][..],
-            &["rm", "--force", "--volumes"][..],
-        ),
-        (&["network", "ls", "--quiet"], &["network", "rm"]),
-        (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
+    let list = async |what: &[&str]| {
+        docker(&[what, &["--quiet", "--filter", &filter]].concat(), QUICK).await
+    };
+    let (containers, networks, volumes) = tokio::try_join!(
+        list(&["ps", "--all"]),
+        list(&["network", "ls"]),
+        list(&["volume", "ls"])
+    )?;
+    for (remove, found) in [
+        (&["rm", "--force", "--volumes"][..], containers),
+        (&["network", "rm"], networks),
+        (&["volume", "rm", "--force"], volumes),
     ] {
-        let found = docker(&[list, &["--filter", &filter]].concat(), QUICK).await?;
         let found: Vec<&str> = found.split_whitespace().collect();
         if !found.is_empty() {
             docker(&[remove, &found].concat(), QUICK).await?;

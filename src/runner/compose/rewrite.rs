@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Map, Value, json};
 
+/// The condition of a service that waits for the health of another.
+const HEALTHY: &str = "service_healthy";
+
 /// A folder of the host inside a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
@@ -128,6 +131,41 @@ impl Resolved {
     /// What the compose file runs before the app's command; `None` if it leaves that to the image.
     pub(super) fn entrypoint(&self) -> Option<Vec<String>> {
         words(self.service(&self.app)?.get("entrypoint")?)
+    }
+
+    pub(super) fn healthcheck(&self, service: &str) -> Option<&Value> {
+        self.service(service)?.get("healthcheck")
+    }
+
+    /// The sidecars in the order to start them: each wave may begin once all before it are healthy.
+    pub(super) fn waves(&self, sidecars: &[String]) -> Vec<Vec<String>> {
+        let mut number: BTreeMap<&str, usize> =
+            sidecars.iter().map(|name| (name.as_str(), 0)).collect();
+        // A way through the services has no more steps than there are services.
+        for _ in sidecars {
+            for name in sidecars {
+                let needed = self
+                    .service(name)
+                    .and_then(|it| it.get("depends_on")?.as_object());
+                let after = needed.into_iter().flatten().filter_map(|(other, how)| {
+                    let step = usize::from(how["condition"] == HEALTHY);
+                    Some(number.get(other.as_str())? + step)
+                });
+                let after = after.max().unwrap_or_default().min(sidecars.len());
+                number.insert(name, after);
+            }
+        }
+        let last = number.values().copied().max().unwrap_or_default();
+        let wave = |wanted| {
+            let names = sidecars
+                .iter()
+                .filter(|name| number[name.as_str()] == wanted);
+            names.cloned().collect()
+        };
+        (0..=last)
+            .map(wave)
+            .filter(|wave: &Vec<String>| !wave.is_empty())
+            .collect()
     }
 
     /// Values of the compose file that nobody should read in a log.
@@ -259,8 +297,18 @@ impl Resolved {
                     }
                 }
             }
+            // We ask for it, see `super::health` and `waves`.
+            service.insert("healthcheck".to_owned(), json!({"disable": true}));
+            if let Some(Value::Object(needed)) = service.get_mut("depends_on") {
+                for how in needed
+                    .values_mut()
+                    .filter(|how| how["condition"] == HEALTHY)
+                {
+                    how["condition"] = "service_started".into();
+                }
+            }
             if name == self.app {
-                for key in ["depends_on", "restart", "healthcheck", "tty", "stdin_open"] {
+                for key in ["depends_on", "restart", "tty", "stdin_open"] {
                     service.remove(key);
                 }
                 // Signals and orphans: PID 1 shall know how to treat them.
@@ -520,6 +568,39 @@ mod tests {
         assert_eq!(app["volumes"][0]["source"], "/host/shop");
         assert_eq!(app["volumes"][3]["source"], "/host/shop/.pp");
         assert!(app.get("depends_on").is_none());
+    }
+
+    #[test]
+    fn a_service_starts_once_those_are_healthy_whose_health_it_waits_for() {
+        let file = json!({"services": {
+            "app": {"depends_on": {"worker": {"condition": "service_started"}}},
+            "worker": {"depends_on": {"jobs": {"condition": "service_completed_successfully"}}},
+            "jobs": {"depends_on": {"db": {"condition": HEALTHY}, "cache": {"condition": "service_started"}}},
+            "db": {"healthcheck": {"test": ["CMD", "true"], "interval": "1s"}},
+            "cache": {},
+        }});
+        let resolved = Resolved::read(&file.to_string(), "app").expect("a compose file");
+        let sidecars = resolved.sidecars(&[]);
+        let waves = resolved.waves(&sidecars);
+        assert_eq!(waves, [vec!["cache", "db"], vec!["jobs", "worker"]]);
+        assert_eq!(resolved.waves(&[]), Vec::<Vec<String>>::new());
+
+        let fleet = resolved.fleet(
+            &FleetParts {
+                sidecars,
+                ..parts()
+            },
+            ToOwned::to_owned,
+        );
+        let services = &fleet["services"];
+        assert_eq!(services["db"]["healthcheck"], json!({"disable": true}));
+        let needed = &services["jobs"]["depends_on"];
+        assert_eq!(needed["db"]["condition"], "service_started");
+        let needed = &services["worker"]["depends_on"];
+        assert_eq!(
+            needed["jobs"]["condition"],
+            "service_completed_successfully"
+        );
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl Gauge {
             loop {
                 tokio::time::sleep(pause).await;
                 let running = lives.borrow().running();
-                if running.is_empty() {
+                // Fleets that only start tell nothing, and are to lose no time.
+                if !running.iter().any(|name| is_of(name, &app)) {
                     pause = AGAIN;
                     continue;
                 }
@@ -104,7 +105,7 @@ impl Seen {
             let of_fleet = fleets.entry(fleet).or_default();
             of_fleet.0 += bytes(memory).unwrap_or_default();
             of_fleet.1 += share.unwrap_or_default() / 100.0;
-            of_fleet.2 |= name[fleet.len()..].trim_start_matches(['-', '_']) == app;
+            of_fleet.2 |= is_of(name, app);
         }
         let all: f64 = fleets.values().map(|(_, busy, _)| busy).sum();
         let is_full = all >= FULL * processors;
@@ -132,6 +133,12 @@ impl Seen {
             processors: if was_full { mean.max(1.0) } else { mean },
         })
     }
+}
+
+/// Whether a container is that of a fleet's `service`, which has no number of its own.
+fn is_of(container: &str, service: &str) -> bool {
+    let rest = fleet_of(container).map(|fleet| &container[fleet.len()..]);
+    rest.is_some_and(|rest| rest.trim_start_matches(['-', '_']) == service)
 }
 
 /// `pp-1234abcd-3` of `pp-1234abcd-3-redis-1`; compose v1 joins with `_`.

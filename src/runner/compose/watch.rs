@@ -15,8 +15,6 @@ use super::engine::EngineError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Life {
     pub(super) has_started: bool,
-    /// Its last health; `None` before the first.
-    pub(super) healthy: Option<bool>,
     /// Set once it has ended.
     pub(super) exit_status: Option<i32>,
     pub(super) out_of_memory: bool,
@@ -60,8 +58,6 @@ impl Lives {
                 life.has_started = true;
                 life.exit_status = None;
             }
-            "health_status: healthy" => life.healthy = Some(true),
-            "health_status: unhealthy" => life.healthy = Some(false),
             _ => {}
         }
     }
@@ -145,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn follows_a_container_from_its_health_to_its_end() {
+    fn follows_a_container_from_its_start_to_its_end() {
         let mut lives = Lives::default();
         let mut tell = |action: &str, code: &str| {
             let event = format!(
@@ -154,8 +150,7 @@ mod tests {
             lives.take(serde_json::from_str(&event).expect("an event"));
             lives.of("db")
         };
-        assert_eq!(tell("health_status: unhealthy", "").healthy, Some(false));
-        assert_eq!(tell("health_status: healthy", "").healthy, Some(true));
+        assert_eq!(tell("create", ""), Life::default());
         assert!(tell("start", "").has_started);
         assert_eq!(tell("die", "137").exit_status, Some(137));
         assert!(tell("oom", "").out_of_memory);
