@@ -327,3 +327,66 @@ pub(crate) fn prefix_in_repository(folder: &Utf8Path) -> Utf8PathBuf {
         .map(Utf8Path::to_owned)
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::tests::plan;
+
+    #[test]
+    fn the_history_learns_from_the_first_environment_that_is_whole() {
+        let plan = plan(2);
+        let part = |name: &str, shards: usize| {
+            let shards = Shard::all(2).take(shards);
+            let results: Vec<ShardResult> = shards
+                .map(|shard| ShardResult {
+                    shard,
+                    manifest: None,
+                    log: None,
+                    last_words: name.to_owned(),
+                })
+                .collect();
+            let merged = merge(&plan, &results);
+            Part {
+                name: name.into(),
+                results,
+                merged,
+            }
+        };
+        let learnt = |parts: &[Part]| {
+            let results = teacher(&plan, parts).first();
+            results.map(|result| result.last_words.clone())
+        };
+        let all = [
+            part("none", 0),
+            part("half", 1),
+            part("one", 2),
+            part("two", 2),
+        ];
+        assert_eq!(learnt(&all).as_deref(), Some("one"));
+        assert_eq!(learnt(&all[..2]).as_deref(), Some("half"));
+        assert_eq!(learnt(&all[..1]), None);
+    }
+
+    #[test]
+    fn shards_of_environments_that_the_plan_does_not_have_are_left_out_and_named() {
+        let mut plan = plan(1);
+        plan.environments = vec!["3.12".to_owned()];
+        let shard = Shard::new(1, 1).expect("a shard");
+        let mut found = Found::default();
+        for name in ["3.11", "3.12"] {
+            let manifest = super::super::shard::open_manifest(&plan, shard, 1, name);
+            let key = (name.to_owned(), shard);
+            found.shards.insert(key, (manifest, name.into()));
+        }
+        let environments = environments_of(&plan, &found);
+        assert_eq!(environments, ["3.12"]);
+        insta::assert_snapshot!(
+            strange(&plan, &found, &environments).join("\n"),
+            @"shard 1/1 in 3.11 ran in the environment `3.11`, which is not of this plan: it is left out"
+        );
+        plan.environments.clear();
+        assert_eq!(environments_of(&plan, &found), ["3.11", "3.12"]);
+        assert_eq!(environments_of(&plan, &Found::default()), [""]);
+    }
+}

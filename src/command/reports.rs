@@ -1,6 +1,8 @@
 //! `publish` without a plan: reports of any program and format. Nobody knows then which tests there should
 //! be, so what counts is what the reports say, and that all of them are whole.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use camino::Utf8Path;
 
@@ -13,6 +15,7 @@ use crate::junit::found::ReadEnd;
 use crate::junit::unite;
 use crate::model::environment;
 use crate::model::history::{HISTORY_VERSION, History};
+use crate::model::report::Totals;
 use crate::model::verdict::{Reason, Verdict};
 
 /// Patterns of files.
@@ -60,6 +63,12 @@ pub(crate) fn conclude(
     };
     let totals = report.totals();
     reasons.extend(Reason::of_failures(totals));
+    let silent = report.environments.iter();
+    let silent = silent.filter(|it| Totals::of(&it.cases).finished() == 0);
+    reasons.extend(silent.map(|it| Reason::In {
+        environment: Arc::clone(&it.name),
+        reason: Box::new(Reason::NothingRan),
+    }));
     let failed_jobs = jobs.iter().filter(|(_, result)| *result != "success");
     reasons.extend(failed_jobs.map(|(job, result)| Reason::JobFailed {
         job: job.clone(),
@@ -169,6 +178,12 @@ mod tests {
         ];
         assert_eq!(report.cases[0].environments, columns);
         assert_eq!(report.warnings, Vec::<String>::new());
+        fs::write(folder.join("none.xml"), "<testsuites/>").expect("written");
+        let silent = concluded_as(&[named("3.11", "a*.xml"), named("3.12", "none.xml")]);
+        let silent = silent.expect("a result");
+        let reasons = &silent.verdict.reasons;
+        assert!(matches!(reasons[0].anywhere(), Reason::NothingRan));
+        assert_eq!(silent.exit(), Exit::NothingRan);
         let plain = concluded_as(&[folder.join("x=1.xml").into_string()]).expect("a result");
         assert!(plain.report.environments.is_empty());
     }

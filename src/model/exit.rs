@@ -45,7 +45,9 @@ impl Exit {
             Self::Green
         } else if verdict.has_loss() {
             Self::TestsLost
-        } else if verdict.reasons.contains(&Reason::NothingRan) {
+        } else if verdict.reasons.contains(&Reason::NothingRan)
+            || (verdict.reasons.iter()).all(|it| *it.anywhere() == Reason::NothingRan)
+        {
             Self::NothingRan
         } else {
             Self::TestsFailed

@@ -355,6 +355,24 @@ async fn a_hanging_test_is_named_and_ended() {
 }
 
 #[tokio::test]
+async fn what_a_shard_took_before_counts_against_its_limit() {
+    let limits = Limits {
+        shard: Some(Duration::from_mins(1)),
+        spent: Duration::from_secs(59),
+        ..Limits::default()
+    };
+    let bench = Bench {
+        limits,
+        ..Bench::new()
+    };
+    let end = bench.python("import time; time.sleep(30)").await;
+    assert_eq!(
+        end.exit.to_string(),
+        "took longer than 1m; no test was running"
+    );
+}
+
+#[tokio::test]
 async fn a_shard_over_its_time_limit_tells_what_was_running() {
     let limits = Limits {
         shard: Some(Duration::from_secs(2)),

@@ -66,6 +66,9 @@ struct Note {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<u32>,
+    /// Its outcome in each environment, unless it passed in all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    environments: Vec<(String, &'static str)>,
     /// Where it is defined, if not in the file of its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<(String, u32)>,
@@ -289,10 +292,20 @@ fn row(case: &TestCase, file: usize, folder: &str) -> (Row, Note) {
     let note = Note {
         message,
         attempts: (case.attempts > 1).then_some(case.attempts),
+        environments: environments(case),
         place: elsewhere.map(|location| (name(location.path.as_str()), location.line)),
         ..Note::default()
     };
     (row, note)
+}
+
+fn environments(case: &TestCase) -> Vec<(String, &'static str)> {
+    let all = || case.environments.iter();
+    if all().all(|(_, outcome)| *outcome == Outcome::Passed) {
+        return Vec::new();
+    }
+    let shown = all().map(|(environment, outcome)| (name(environment), outcome.name()));
+    shown.collect()
 }
 
 fn name(text: &str) -> String {

@@ -142,6 +142,7 @@ fn the_page_has_the_same_columns() {
     assert_eq!(text.matches("<tr>").count(), 1 + 3 + 1 + 1);
     assert!(text.contains("<i class=\"dot failed\"></i>failed"));
     assert!(page.contains("<span>in python_3.12</span>"));
+    assert!(page.contains(r#""environments":[["python_3.12","failed"]]"#));
 }
 
 #[test]

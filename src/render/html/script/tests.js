@@ -95,7 +95,8 @@ const testsView = (() => {
       el("div", { class: "times" },
         fact("time", duration(test.seconds)), fact("setup", duration(test.setup)), fact("call", duration(test.call)), fact("teardown", duration(test.teardown)),
         test.note.before === undefined ? null : fact("before", duration(test.note.before)), test.note.was ? fact("was", test.note.was) : null,
-        test.shard ? fact("shard", String(test.shard)) : null, test.note.attempts ? fact("attempts", String(test.note.attempts)) : null),
+        test.shard ? fact("shard", String(test.shard)) : null, test.note.attempts ? fact("attempts", String(test.note.attempts)) : null,
+        ...(test.note.environments || []).map(([environment, outcome]) => fact(environment, outcome))),
       body);
     detail.scrollTop = 0;
     if (test.note.cut) body.append(el("p", { class: "more" }, "Its text had no room in this page: it is in junit.xml."));
