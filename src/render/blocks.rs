@@ -213,12 +213,7 @@ fn shards(view: &View<'_>) -> Option<Block> {
                 .map_or_else(|| "no results".to_owned(), words::duration),
         ];
         if predictions {
-            cells.push(
-                shard
-                    .run
-                    .predicted_seconds
-                    .map_or_else(String::new, words::duration),
-            );
+            cells.push(shard.predicted().unwrap_or_default());
         }
         if attempts {
             cells.push(shard.run.attempt.to_string());

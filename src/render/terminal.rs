@@ -239,9 +239,7 @@ impl Out<'_> {
         };
         let mut facts = vec![words::count(totals.all(), "test")];
         facts.extend(bad);
-        if let Some(predicted) = row.run.predicted_seconds {
-            facts.push(format!("predicted {}", words::duration(predicted)));
-        }
+        facts.extend(row.predicted().map(|it| format!("predicted {it}")));
         let time = words::duration(seconds);
         format!(
             "  {shard:>label$}  {bar}  {time:>7}  {}\n",

@@ -126,6 +126,23 @@ pub(crate) struct ShardRow {
     pub(crate) share: f64,
 }
 
+impl ShardRow {
+    /// The predicted time, and how far the real one is from it: `1m 0s (+12%)`.
+    pub(crate) fn predicted(&self) -> Option<String> {
+        let predicted = words::duration(self.run.predicted_seconds?);
+        Some(match self.off() {
+            Some(off) => format!("{predicted} ({off})"),
+            None => predicted,
+        })
+    }
+
+    /// The real time against the predicted one, such as `+12%`.
+    pub(crate) fn off(&self) -> Option<String> {
+        let (real, predicted) = self.seconds.zip(self.run.predicted_seconds)?;
+        (predicted > 0.0).then(|| format!("{:+.0}%", 100.0 * (real / predicted - 1.0)))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CoverageView<'a> {
     pub(crate) branch: bool,

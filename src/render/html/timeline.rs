@@ -87,7 +87,7 @@ impl Timeline {
                     .seconds
                     .map_or_else(|| "no results".to_owned(), words::duration),
                 predicted_time: time(run.predicted_seconds),
-                difference: difference(row.seconds, run.predicted_seconds),
+                difference: row.off().unwrap_or_default(),
                 attempt: run.attempt,
             }
         };
@@ -110,15 +110,6 @@ impl Timeline {
 
 fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
-}
-
-fn difference(real: Option<f64>, predicted: Option<f64>) -> String {
-    match real.zip(predicted) {
-        Some((real, predicted)) if predicted > 0.0 => {
-            format!("{:+.0}%", 100.0 * (real / predicted - 1.0))
-        }
-        _ => String::new(),
-    }
 }
 
 /// Round times from the beginning to the end.

@@ -29,10 +29,10 @@ fn all_green_with_coverage() {
           30ms  tests/test_a.py::test_03
 
     Shards
-      1/4  ██████████████████████████████    2m 3s  4 tests, predicted 1m 0s
-      2/4  ███████████████████████████      1m 51s  3 tests, predicted 1m 0s
-      3/4  ██████████████▋                   1m 0s  3 tests, predicted 1m 0s
-      4/4  ████████████████████████         1m 38s  3 tests, predicted 1m 0s
+      1/4  ██████████████████████████████    2m 3s  4 tests, predicted 1m 0s (+105%)
+      2/4  ███████████████████████████      1m 51s  3 tests, predicted 1m 0s (+84%)
+      3/4  ██████████████▋                   1m 0s  3 tests, predicted 1m 0s (+0%)
+      4/4  ████████████████████████         1m 38s  3 tests, predicted 1m 0s (+64%)
 
     Coverage 54.5% (4 of 7 statements, 2 of 4 branches)
          40.0%  src/price.py
@@ -65,8 +65,8 @@ fn one_failure() {
           10ms  tests/test_a.py::test_01
 
     Shards
-      1/2  ████████████████████████           3.2s  2 tests, predicted 1m 0s
-      2/2  ██████████████████████████████     4.0s  3 tests, 1 failed, predicted 1m 0s
+      1/2  ████████████████████████           3.2s  2 tests, predicted 1m 0s (-95%)
+      2/2  ██████████████████████████████     4.0s  3 tests, 1 failed, predicted 1m 0s (-93%)
 
     1 failed of 5 tests in 4.0s
     The whole report is in report/report.html
@@ -83,9 +83,9 @@ fn a_missing_shard() {
           10ms  tests/test_a.py::test_01
 
     Shards
-      1/3  ████████████████████████           3.2s  2 tests, predicted 1m 0s
+      1/3  ████████████████████████           3.2s  2 tests, predicted 1m 0s (-95%)
       2/3                                  no results
-      3/3  ██████████████████████████████     4.0s  2 tests, predicted 1m 0s
+      3/3  ██████████████████████████████     4.0s  2 tests, predicted 1m 0s (-93%)
 
     Why it is red
       shard 2/3 gave no results; the result of its job is `test: cancelled`
@@ -112,8 +112,8 @@ fn a_crashed_shard() {
           10ms  tests/test_a.py::test_01
 
     Shards
-      1/2  ██████████████████████████████     3.2s  2 tests, predicted 1m 0s
-      2/2  ██████████████                     1.5s  4 tests, 2 lost, predicted 1m 0s
+      1/2  ██████████████████████████████     3.2s  2 tests, predicted 1m 0s (-95%)
+      2/2  ██████████████                     1.5s  4 tests, 2 lost, predicted 1m 0s (-98%)
 
     Why it is red
       shard 2/2 crashed: it was ended by signal 9; it was running `tests/test_big.py::test_eats_memory`; 1 test never ran
@@ -138,8 +138,8 @@ fn a_flaky_test() {
           10ms  tests/test_a.py::test_01
 
     Shards
-      1/2  ██████████████████████████████     3.2s  3 tests, predicted 1m 0s
-      2/2  ██████████████                     1.5s  2 tests, predicted 1m 0s
+      1/2  ██████████████████████████████     3.2s  3 tests, predicted 1m 0s (-95%)
+      2/2  ██████████████                     1.5s  2 tests, predicted 1m 0s (-98%)
 
     4 tests passed, 1 flaky in 3.2s (2 shards)
     The whole report is in report/report.html
@@ -156,8 +156,8 @@ fn a_collection_error() {
           10ms  tests/test_a.py::test_01
 
     Shards
-      1/2  ████████████                      600ms  2 tests, predicted 1m 0s
-      2/2  ██████████████████████████████     1.5s  2 tests, predicted 1m 0s
+      1/2  ████████████                      600ms  2 tests, predicted 1m 0s (-99%)
+      2/2  ██████████████████████████████     1.5s  2 tests, predicted 1m 0s (-98%)
 
     Why it is red
       shard 1/2 could not collect `tests/test_shop.py`: `ImportError: cannot import name 'Cart' from 'shop'` at tests/test_shop.py:1
@@ -242,8 +242,8 @@ fn a_regression() {
           10ms  tests/test_a.py::test_01
 
     Shards
-      1/2  ████████████████████████           3.2s  4 tests, predicted 1m 0s
-      2/2  ██████████████████████████████     4.0s  3 tests, 2 failed, predicted 1m 0s
+      1/2  ████████████████████████           3.2s  4 tests, predicted 1m 0s (-95%)
+      2/2  ██████████████████████████████     4.0s  3 tests, 2 failed, predicted 1m 0s (-93%)
 
     2 failed of 7 tests in 4.0s
     The whole report is in report/report.html
