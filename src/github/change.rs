@@ -79,9 +79,8 @@ async fn of_triggering_run(client: &Client, context: &Context) -> Result<Option<
             }
         }
     }
-    of_pull_request(client, context, &pull, is_merged)
-        .await
-        .map(Some)
+    let change = of_pull_request(client, context, &pull, is_merged).await?;
+    Ok(Some(Found::Change(change)))
 }
 
 /// The change of a pull request that the event names, where there is no checkout to tell it.
@@ -97,10 +96,7 @@ pub(crate) async fn of_listed_files(client: &Client, context: &Context) -> Resul
         context.owner, context.repository
     );
     let pull: Pull = client.get(&route, &[], PURPOSE).await?;
-    match of_pull_request(client, context, &pull, true).await? {
-        Found::Change(change) => Ok(change),
-        Found::TooManyFiles { .. } => Err(too_many(MOST_COMPARED)),
-    }
+    of_pull_request(client, context, &pull, true).await
 }
 
 /// `is_merged`: what was tested is not the head alone.
@@ -109,7 +105,7 @@ async fn of_pull_request(
     context: &Context,
     pull: &Pull,
     is_merged: bool,
-) -> Result<Found> {
+) -> Result<Change> {
     if pull.head.sha != context.head_sha {
         return Err(unknown("the pull request has got other commits since"));
     }
@@ -140,7 +136,7 @@ async fn of_pull_request(
             against = format!("{against}, without {left_out} that both changed");
         }
     }
-    Ok(Found::Change(Change { against, added }))
+    Ok(Change { against, added })
 }
 
 async fn commit(client: &Client, context: &Context, sha: &str) -> Result<Commit> {
