@@ -45,6 +45,16 @@ pub(crate) fn of_checkout(base: Option<&str>, root: Root) -> Result<Change> {
     Ok(Change { against, added })
 }
 
+/// The lines that the merge `sha` adds to its first parent; `None` where it is not what is checked out,
+/// or its parents are not there.
+pub(crate) fn of_merge(sha: &str) -> Option<Change> {
+    let head = git(&["rev-parse", "--verify", "--quiet", "HEAD"]).ok()?;
+    if one_line(&head) != sha {
+        return None;
+    }
+    of_checkout(None, Root::Repository).ok()
+}
+
 /// The commit to compare with, and how to call it.
 fn base(asked: Option<&str>) -> Result<(String, String)> {
     if let Some(name) = asked {

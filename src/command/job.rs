@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
+use super::change::of_merge;
 use super::console;
 use crate::coverage::diff::Change;
 use crate::github::artifact::archive::{self, Limits};
@@ -16,7 +17,7 @@ use crate::github::artifact::rest;
 use crate::github::artifact::service::Service;
 use crate::github::artifact::store::{Store, Wait, newest};
 use crate::github::baseline::{self, Search};
-use crate::github::change;
+use crate::github::change::{self, Found};
 use crate::github::client::Client;
 use crate::github::context::Context;
 use crate::github::http::http_client;
@@ -287,7 +288,15 @@ impl Job {
     /// # Errors
     /// GitHub's.
     pub(crate) async fn change(&self, client: &Client) -> Result<Option<Change>> {
-        Ok(change::of_run(client, &self.context).await?)
+        match change::of_run(client, &self.context).await? {
+            None => Ok(None),
+            Some(Found::Change(change)) => Ok(Some(change)),
+            // git tells all of it where the checkout has the parents of the merge.
+            Some(Found::TooManyFiles { sha }) => match of_merge(&sha) {
+                Some(change) => Ok(Some(change)),
+                None => Ok(Some(change::of_listed_files(client, &self.context).await?)),
+            },
+        }
     }
 
     /// Where a history of ours may be, the likest first. A fork's branch may be called like one of

@@ -3,6 +3,7 @@
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// One run of a workflow on GitHub, as the runner and the event tell it.
@@ -33,6 +34,10 @@ pub(crate) struct Context {
     pub(crate) run_attempt: u32,
     /// The run that a `workflow_run` event reports on.
     pub(crate) triggering_run: Option<Run>,
+    /// What that run was triggered by, such as `pull_request`.
+    pub(crate) triggering_event: Option<String>,
+    /// When that run was made, which is when its commit was chosen.
+    pub(crate) triggered_at: Option<Timestamp>,
     pub(crate) workflow: String,
     pub(crate) job: String,
     pub(crate) actor: String,
@@ -164,6 +169,8 @@ impl Context {
                     .and_then(|n| u32::try_from(n).ok())
                     .unwrap_or(1),
             }),
+            triggering_event: text(&workflow_run["event"]),
+            triggered_at: text(&workflow_run["created_at"]).and_then(|text| text.parse().ok()),
             workflow: optional("GITHUB_WORKFLOW").unwrap_or_default(),
             job: optional("GITHUB_JOB").unwrap_or_default(),
             actor: optional("GITHUB_ACTOR").unwrap_or_default(),

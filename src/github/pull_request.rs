@@ -18,6 +18,11 @@ pub(crate) async fn of_run(client: &Client, context: &Context) -> Result<Option<
     if context.pull_request.is_some() {
         return Ok(context.pull_request);
     }
+    Ok(of_commit(client, context).await?.map(|pull| pull.number))
+}
+
+/// Like [`of_run`], where the event names none.
+pub(super) async fn of_commit(client: &Client, context: &Context) -> Result<Option<Pull>> {
     let repository = format!("/repos/{}/{}", context.owner, context.repository);
     let mut found = Vec::new();
     // A fork's commit is not among those of our repository, but its branch has a name.
@@ -51,21 +56,24 @@ pub(crate) async fn of_run(client: &Client, context: &Context) -> Result<Option<
     found.retain(|pull| pull.fits(context));
     let default = context.default_branch.as_deref();
     found.sort_by_key(|pull| (default != Some(pull.base.branch.as_str()), pull.number));
-    Ok(found.first().map(|pull| pull.number))
+    Ok(found.into_iter().next())
 }
 
 #[derive(Deserialize)]
-struct Pull {
-    number: u64,
+pub(super) struct Pull {
+    pub(super) number: u64,
     #[serde(default)]
     state: String,
-    head: Side,
-    base: Side,
+    pub(super) head: Side,
+    pub(super) base: Side,
+    /// The merge that GitHub has last tried.
+    #[serde(default)]
+    pub(super) merge_commit_sha: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Side {
-    sha: String,
+pub(super) struct Side {
+    pub(super) sha: String,
     #[serde(rename = "ref")]
     branch: String,
     #[serde(default)]
