@@ -21,8 +21,8 @@ RUN = f"""#!/bin/bash
 {LOG}
 log "run in $(ls -A "$WORK/$(hostname)" | wc -l) files"
 env >"$WORK/$(hostname).env"
-python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('/var/run/docker.sock')" && log "the engine answers"
 touch "$WORK/$(hostname)/of-a-job"
+python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('/var/run/docker.sock')" && log "the engine answers"
 trap 'log stopping; kill %1; exit 0' TERM
 if [ -e "$WORK/one-job" ]; then rm "$WORK/one-job"; exit 0; fi
 sleep 600 & wait
