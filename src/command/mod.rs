@@ -35,5 +35,6 @@ mod shard_coverage;
 pub(crate) mod signal_all;
 pub(crate) mod sources;
 pub(crate) mod split;
+mod turn;
 pub(crate) mod wait_for;
 pub(crate) mod work;

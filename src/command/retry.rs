@@ -9,13 +9,14 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use fs_err as fs;
 use serde_json::json;
 
 use super::console;
 use super::shard::{ShardJob, say_culprit};
 use super::shard_coverage;
+use super::turn::Turn;
 use crate::model::report::{Phase, TestCase};
 use crate::model::shard::Shard;
 use crate::pytest::log::ShardLog;
@@ -28,34 +29,7 @@ use crate::workspace::{self, EVENTS_FILE, JUNIT_FILE, LOG_FILE};
 /// Tests of a shard that are run again: where more fail, it is not chance. The plugin's limit, too.
 const MOST: usize = 100;
 
-/// One start of a shard's command.
-#[derive(Clone, Debug)]
-pub(super) struct Turn {
-    pub(super) shard: Shard,
-    pub(super) folder: Utf8PathBuf,
-    /// 0 for the shard itself, then its retries.
-    pub(super) round: u32,
-}
-
 impl Turn {
-    pub(super) fn first(shard: Shard, folder: Utf8PathBuf) -> Self {
-        Self {
-            shard,
-            folder,
-            round: 0,
-        }
-    }
-
-    /// The retry after this turn of the shard in `shard_dir`.
-    pub(super) fn next(&self, shard_dir: &Utf8Path) -> Self {
-        let round = self.round + 1;
-        Self {
-            shard: self.shard,
-            folder: shard_dir.join(format!("retry-{round}")),
-            round,
-        }
-    }
-
     fn open(&self, failed: &Failed) -> Result<()> {
         // coverage.py does not make the folder of its data file.
         fs::create_dir_all(self.folder.join("coverage"))?;

@@ -11,7 +11,7 @@ use super::amount::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::bar;
 use super::budget::{Block, Item, folded_table};
 use super::comparison_blocks::{baseline, comparison, muted};
-use super::environments;
+use super::environment_blocks;
 use super::explanation::Explanation;
 use super::gantt::gantt;
 use super::markdown::{inline_code, link, row, sentence, table_head, text};
@@ -28,7 +28,7 @@ pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
     let first = [
         Some(heading(view)),
         totals(view),
-        environments::totals(view),
+        environment_blocks::totals(view),
         reasons(view, amount),
         muted(view),
         failures(view, amount),
@@ -36,7 +36,7 @@ pub(crate) fn blocks(view: &View<'_>, amount: Amount) -> Vec<Block> {
         known_failures(view, amount),
         quarantined(view, amount),
         flaky(view, amount),
-        environments::matrix(view, amount.tests),
+        environment_blocks::matrix(view, amount.tests),
     ];
     let last = [
         view.coverage

@@ -15,6 +15,7 @@ pub(crate) mod check;
 pub(crate) mod comment;
 pub(crate) mod comparison_blocks;
 pub(crate) mod comparison_lines;
+mod environment_blocks;
 mod environments;
 mod explanation;
 pub(crate) mod flaky;

@@ -7,7 +7,7 @@ use crate::model::report::{Location, Outcome, TestCase};
 
 use super::bar;
 use super::comparison_lines;
-use super::environments;
+use super::environment_blocks;
 use super::patch_view::PatchView;
 use super::sentence::{Part, Sentence};
 use super::style::{NAMES, Options, Style, more};
@@ -97,7 +97,7 @@ impl Out<'_> {
 
     fn failure(&self, view: &View<'_>, case: &TestCase, with_traceback: bool) -> String {
         let style = self.options.style;
-        let shard = environments::place(view, case);
+        let shard = environment_blocks::place(view, case);
         let past = match view.comparison {
             Some(_) if view.known.contains(&case.id) => Some("known".to_owned()),
             Some(_) => Some("new".to_owned()),
@@ -164,7 +164,7 @@ impl Out<'_> {
         }
         let mut text = self.title(title);
         for case in cases.iter().take(NAMES) {
-            let shard = environments::place(view, case);
+            let shard = environment_blocks::place(view, case);
             let shard = shard.map_or_else(String::new, |it| format!(" ({it})"));
             let name = paint(self.options.style, &visible::line(case.id.as_str()));
             let _ = writeln!(text, "  {name}{}", self.options.style.dim(&shard));

@@ -8,7 +8,7 @@ use crate::model::report::{Location, Phase, Problem, ProblemKind, TestCase};
 
 use super::amount::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::budget::{Block, Item};
-use super::environments;
+use super::environment_blocks;
 use super::markdown::{fence, fold, inline_code, link, sentence, text};
 use super::sentence::Sentence;
 use super::view::View;
@@ -46,7 +46,7 @@ pub(super) fn quarantined(view: &View<'_>, amount: Amount) -> Option<Block> {
     let item = |(case, why): &(&TestCase, &Quarantined)| {
         let shown =
             |said: &str| visible::cut(&visible::first_line(said), MESSAGE_BYTES).into_owned();
-        let shard = environments::place(view, case).map(|it| format!(" ({})", text(&it)));
+        let shard = environment_blocks::place(view, case).map(|it| format!(" ({})", text(&it)));
         let short = format!("- {} failed{}\n", name(&case.id), shard.unwrap_or_default());
         let (reason, owner) = (text(&shown(&why.reason)), inline_code(&shown(&why.owner)));
         let expires = text(&shown(&why.expires));
@@ -129,7 +129,7 @@ fn brief_versions(view: &View<'_>, case: &TestCase) -> Vec<String> {
     let short = format!("- {}\n", link(&name(&case.id), url.as_deref()));
     let mut full = format!("- {}", name(&case.id));
     let mut facts = Vec::new();
-    facts.extend(environments::place(view, case).map(|it| text(&it)));
+    facts.extend(environment_blocks::place(view, case).map(|it| text(&it)));
     if case.attempts > 1 {
         facts.push(words::count(
             usize::try_from(case.attempts).unwrap_or(usize::MAX),

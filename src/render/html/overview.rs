@@ -7,13 +7,13 @@ use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
 use crate::model::report::{Location, Outcome, TestCase};
-use crate::render::environments;
 use crate::render::explanation::Explanation;
 use crate::render::patch_view::{PatchFile, PatchView};
 use crate::render::sentence::{Part, Sentence};
 use crate::render::view::{CoverageView, View, named_counts};
 use crate::render::visible;
 use crate::render::words;
+use crate::render::{environment_blocks, environments};
 
 use super::data::by_weight;
 use super::timeline::Timeline;
@@ -380,7 +380,7 @@ fn test(view: &View<'_>, case: &TestCase, index: usize) -> Test {
             visible::cut(&visible::first_line(&problem.message), MESSAGE_BYTES).into_owned()
         }),
         place: case.best_location().map(|location| place(view, location)),
-        shard: environments::place(view, case).unwrap_or_default(),
+        shard: environment_blocks::place(view, case).unwrap_or_default(),
         time: words::duration(seconds),
         share: 100.0 * seconds / longest,
     }
@@ -406,11 +406,11 @@ fn columns(view: &View<'_>) -> Option<Environments> {
             time: row.wall_seconds.map_or_else(String::new, words::duration),
         }
     };
-    let cases = environments::uneven(view);
+    let cases = environment_blocks::uneven(view);
     let uneven = |case: &&TestCase| Uneven {
         name: visible::cut(&visible::line(case.id.as_str()), NAME_BYTES).into_owned(),
         outcomes: (view.environments.iter())
-            .map(|it| environments::outcome_in(case, it.name).map_or("", Outcome::name))
+            .map(|it| environment_blocks::outcome_in(case, it.name).map_or("", Outcome::name))
             .collect(),
     };
     Some(Environments {
