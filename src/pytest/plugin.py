@@ -1275,13 +1275,17 @@ class Controller:
             "output": self.folder,
         }
         try:
-            if measured.get_option("run:plugins"):
-                files = [file for file in data.measured_files() if data.file_tracer(file)]
-                if files:
-                    request["reported"] = os.path.join(self.folder, "coverage", "plugins.json")
-                    self.report(measured, request["reported"], files)
             # Where coverage.py began.
             request["place"] = coverage.files.relative_directory()
+            # Only coverage.py knows the sources of its plugins, and of a module in an archive.
+            others = [
+                file
+                for file in data.measured_files()
+                if data.file_tracer(file) or not os.path.isfile(os.path.join(request["place"], file))
+            ]
+            if others:
+                request["reported"] = os.path.join(self.folder, "coverage", "plugins.json")
+                self.report(measured, request["reported"], others)
             process = subprocess.run(
                 [self.program, "measured"],
                 cwd=self.root,
