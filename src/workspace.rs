@@ -159,6 +159,15 @@ pub(crate) fn set_aside(shard_dir: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
+/// # Errors
+/// The disk's.
+pub(crate) fn remove_if_there(path: &Utf8Path) -> Result<()> {
+    if path.exists() {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
 /// Writes a whole file or nothing: a reader never sees a half.
 ///
 /// # Errors

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use camino::Utf8Path;
-use fs_err as fs;
 
 use crate::coverage::cobertura::{self, CoberturaOptions};
 use crate::coverage::json::{self, JsonOptions};
@@ -10,7 +9,7 @@ use crate::coverage::raw::RawData;
 use crate::coverage::settings::Settings;
 use crate::coverage::{data_file, lcov};
 use crate::model::coverage::Coverage;
-use crate::workspace::write_atomic_with;
+use crate::workspace::{remove_if_there, write_atomic_with};
 
 const XML: &str = "coverage.xml";
 const JSON: &str = "coverage.json";
@@ -85,7 +84,7 @@ pub(crate) fn write_data(data: &RawData, folder: &Utf8Path) -> Result<()> {
 pub(crate) fn remove_reports(folder: &Utf8Path) -> Result<()> {
     [XML, JSON, LCOV]
         .iter()
-        .try_for_each(|name| remove(&folder.join(name)))
+        .try_for_each(|name| remove_if_there(&folder.join(name)))
 }
 
 /// Removes the data file of an earlier run.
@@ -93,12 +92,5 @@ pub(crate) fn remove_reports(folder: &Utf8Path) -> Result<()> {
 /// # Errors
 /// The disk's.
 pub(crate) fn remove_data(folder: &Utf8Path) -> Result<()> {
-    remove(&folder.join(DATA))
-}
-
-fn remove(path: &Utf8Path) -> Result<()> {
-    if path.exists() {
-        fs::remove_file(path)?;
-    }
-    Ok(())
+    remove_if_there(&folder.join(DATA))
 }

@@ -173,6 +173,7 @@ mod tests {
             shards,
             keep_together: Vec::new(),
             dealing: Dealing::Planned,
+            environments: Vec::new(),
             created_at: String::new(),
             inputs: PlanInputs::default(),
         })

@@ -169,10 +169,9 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Exit> {
         shards,
         keep_together: &args.keep_together,
         dealing: Dealing::Planned,
+        environments: args.environments.0.clone(),
     };
-    let mut planned = order.plan(discovery.await??, known);
-    planned.plan.environments = args.environments.0;
-    planned.plan = planned.plan.seal();
+    let planned = order.plan(discovery.await??, known);
     let plan = &planned.plan;
     let path = args.work.plan_path(&work);
     write(plan, &path)?;
@@ -211,6 +210,7 @@ pub(crate) fn make(
         shards: ShardCount::Exactly(total),
         keep_together,
         dealing,
+        environments: Vec::new(),
     };
     let discovery = discover::discover(&current_dir()?, arguments)?;
     Ok(order.plan(discovery, known).plan)
@@ -222,6 +222,7 @@ struct Order<'a> {
     shards: ShardCount,
     keep_together: &'a [KeepTogether],
     dealing: Dealing,
+    environments: Vec<String>,
 }
 
 impl Order<'_> {
@@ -269,6 +270,7 @@ impl Order<'_> {
             shards: self.shards,
             keep_together: self.keep_together.to_vec(),
             dealing: self.dealing,
+            environments: self.environments,
             created_at: jiff::Timestamp::now()
                 .strftime("%Y-%m-%dT%H:%M:%SZ")
                 .to_string(),

@@ -9,7 +9,7 @@ use super::job::{Job, on_host};
 use super::plan::current_dir;
 use super::shard::open_manifest;
 use super::shard_args::RetryArgs;
-use super::work::{WorkArgs, check_environment, check_shard, environment_name};
+use super::work::{EnvironmentArgs, WorkArgs, check_environment, check_shard};
 use crate::model::exit::{Exit, UsageError};
 use crate::model::shard::Shard;
 use crate::pytest::plugin::{self, Company, Manner, PluginPaths, Retries};
@@ -25,15 +25,8 @@ pub(crate) struct PrepareArgs {
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) host_workspace: Option<String>,
 
-    /// Name of the environment the tests run in, such as "python 3.12"
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true,
-        value_parser = environment_name
-    )]
-    pub(crate) environment: String,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArgs,
 
     #[command(flatten)]
     pub(crate) retries: RetryArgs,
@@ -60,10 +53,15 @@ pub(crate) async fn prepare(args: PrepareArgs) -> Result<Exit> {
     }
     let plan = args.work.read_plan(&work)?;
     check_shard(&plan, shard)?;
-    check_environment(&plan, &args.environment)?;
+    check_environment(&plan, &args.environment.name)?;
     work.clear_shards()?;
     let shard_dir = work.fresh_shard_dir(shard)?;
-    let manifest = open_manifest(&plan, shard, job.context.run_attempt, &args.environment);
+    let manifest = open_manifest(
+        &plan,
+        shard,
+        job.context.run_attempt,
+        &args.environment.name,
+    );
     workspace::write_manifest(&shard_dir, &manifest)?;
 
     let workspace = &job.context.workspace;

@@ -64,10 +64,7 @@ impl Turn {
             ));
         }
         // What pytest wrote knows nothing of the retry; ours does.
-        let junit = shard_dir.join(JUNIT_FILE);
-        if junit.exists() {
-            fs::remove_file(junit)?;
-        }
+        workspace::remove_if_there(&shard_dir.join(JUNIT_FILE))?;
         Ok(Ok(()))
     }
 

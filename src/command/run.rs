@@ -56,7 +56,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
         None => shard_of_ci(&plan)?,
     };
     check_shard(&plan, shard)?;
-    check_environment(&plan, &args.shard_args.environment)?;
+    check_environment(&plan, &args.shard_args.environment.name)?;
     let token = RunToken::random();
     let root = current_dir()?;
     let compose = &args.shard_args.compose;
@@ -110,7 +110,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
             work.path(),
             args.shard_args.compose.compose_service.is_some(),
         );
-        let environment = &args.shard_args.environment;
+        let environment = &args.shard_args.environment.name;
         job.upload_shard(&plan.suite, shard, environment, &work.shard_dir(shard))
             .await?;
     }

@@ -321,7 +321,7 @@ impl ShardJob {
     }
 
     fn opened_manifest(&self, shard: Shard) -> ShardManifest {
-        open_manifest(&self.plan, shard, self.attempt, &self.args.environment)
+        open_manifest(&self.plan, shard, self.attempt, &self.args.environment.name)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::compose::ComposeArgs;
-use super::work::environment_name;
+use super::work::EnvironmentArgs;
 use crate::model::exit::UsageError;
 use crate::model::human_duration::HumanDuration;
 use crate::runner::host::Limits;
@@ -31,15 +31,8 @@ pub(crate) struct ShardArgs {
     #[command(flatten)]
     pub(crate) compose: ComposeArgs,
 
-    /// Name of the environment the tests run in, such as "python 3.12"
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true,
-        value_parser = environment_name
-    )]
-    pub(crate) environment: String,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArgs,
 
     /// Print the commands that would run, and run nothing
     #[arg(long, alias = "dry")]

@@ -24,7 +24,7 @@ use crate::coverage::source::Patterns;
 use crate::coverage::{data_file, json, merge};
 use crate::model::coverage::Coverage;
 use crate::model::shard::Shard;
-use crate::workspace::{COVERAGE_FILE, DATA_FILE, MEASURED_FILE, write_atomic};
+use crate::workspace::{COVERAGE_FILE, DATA_FILE, MEASURED_FILE, remove_if_there, write_atomic};
 
 /// Larger sources are not analysed, in bytes.
 const MAX_SOURCE: u64 = 16 << 20;
@@ -123,9 +123,7 @@ pub(crate) fn add(again: &Utf8Path, shard_dir: &Utf8Path) -> Result<()> {
     let joined = join_data(again, shard_dir);
     // Without it, what is reported counts: it must not be there while they differ.
     for name in [MEASURED_FILE, DATA_FILE] {
-        if shard_dir.join(name).exists() {
-            fs::remove_file(shard_dir.join(name))?;
-        }
+        remove_if_there(&shard_dir.join(name))?;
     }
     let nothing = BTreeSet::new();
     let first = shard_dir.join(COVERAGE_FILE).exists();

@@ -47,6 +47,20 @@ impl WorkArgs {
     }
 }
 
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EnvironmentArgs {
+    /// Name of the environment the tests run in, such as "python 3.12"
+    #[arg(
+        id = "environment",
+        long = "environment",
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = environment_name
+    )]
+    pub(crate) name: String,
+}
+
 /// Checks that the plan has this shard.
 ///
 /// # Errors
@@ -116,7 +130,7 @@ pub(crate) fn shard_of_job(total: Option<u16>) -> anyhow::Result<Shard> {
 }
 
 /// The default is empty, for no environment.
-pub(super) fn environment_name(text: &str) -> Result<String, String> {
+fn environment_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     if !name.is_empty() {
         environment::check(name)?;

@@ -239,19 +239,24 @@ mod tests {
         }
     }
 
-    async fn of(parents: &[&str], from: &str, files: Value) -> Result<Option<Found>> {
+    async fn serve(answers: impl IntoIterator<Item = (String, Value)>) -> MockServer {
         let server = MockServer::start().await;
-        let parents: Vec<Value> = parents.iter().map(|sha| json!({"sha": sha})).collect();
-        let answers = [
-            (format!("git/commits/{SHA}"), json!({"parents": parents})),
-            (format!("compare/{from}...{SHA}"), json!({"files": files})),
-        ];
         for (place, body) in answers {
             Mock::given(path(format!("/repos/acme/shop/{place}")))
                 .respond_with(ResponseTemplate::new(200).set_body_json(body))
                 .mount(&server)
                 .await;
         }
+        server
+    }
+
+    async fn of(parents: &[&str], from: &str, files: Value) -> Result<Option<Found>> {
+        let parents: Vec<Value> = parents.iter().map(|sha| json!({"sha": sha})).collect();
+        let answers = [
+            (format!("git/commits/{SHA}"), json!({"parents": parents})),
+            (format!("compare/{from}...{SHA}"), json!({"files": files})),
+        ];
+        let server = serve(answers).await;
         let mut context = context(&server.uri());
         context.base_sha = Some("base".to_owned());
         of_run(&client(&server), &context).await
@@ -313,7 +318,6 @@ mod tests {
         let pull = json!({"number": 7, "state": "open", "head": side(&head), "base": side(&old), "merge_commit_sha": SHA});
         let merge =
             json!({"parents": [{"sha": "before"}, {"sha": head}], "committer": {"date": merged}});
-        let server = MockServer::start().await;
         let answers = [
             (format!("commits/{head}/pulls"), json!([pull])),
             (format!("git/commits/{SHA}"), merge),
@@ -330,12 +334,7 @@ mod tests {
                 json!({"files": [{"filename": "a.py", "patch": patch(1)}]}),
             ),
         ];
-        for (place, body) in answers {
-            Mock::given(path(format!("/repos/acme/shop/{place}")))
-                .respond_with(ResponseTemplate::new(200).set_body_json(body))
-                .mount(&server)
-                .await;
-        }
+        let server = serve(answers).await;
         let mut context = context(&server.uri());
         (context.head_sha, context.head, context.pull_request) = (head, None, None);
         context.triggering_run = Some(Run { id: 41, attempt: 1 });

@@ -21,6 +21,8 @@ pub(crate) struct PlanRequest {
     pub(crate) shards: ShardCount,
     pub(crate) keep_together: Vec<KeepTogether>,
     pub(crate) dealing: Dealing,
+    /// That every shard runs in; empty where there is only one.
+    pub(crate) environments: Vec<String>,
     /// RFC 3339
     pub(crate) created_at: String,
     pub(crate) inputs: PlanInputs,
@@ -67,6 +69,7 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
         shards,
         keep_together,
         dealing,
+        environments,
         created_at,
         inputs,
     } = request;
@@ -90,7 +93,7 @@ pub(crate) fn plan(request: PlanRequest) -> Planned {
         files: BTreeMap::new(),
         tests: BTreeMap::new(),
         queue: None,
-        environments: Vec::new(),
+        environments,
         created_at,
         inputs,
     };
@@ -197,6 +200,7 @@ mod tests {
             shards: ShardCount::Exactly(total),
             keep_together: Vec::new(),
             dealing: Dealing::Planned,
+            environments: Vec::new(),
             created_at: "2026-01-01T00:00:00Z".into(),
             inputs: PlanInputs::default(),
         }
