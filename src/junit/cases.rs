@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexSet;
 
+use super::blocks::{Items, Span, Texts};
 use super::brief::{Brief, is_joined};
 use super::order::compare;
 use crate::model::node_id::NodeId;
@@ -19,10 +20,10 @@ pub(crate) struct Cases {
     /// The first parts, which are the modules and classes of many tests each.
     heads: IndexSet<Box<str>>,
     /// The second parts of rows.
-    tails: String,
+    tails: Texts,
     paths: IndexSet<Box<str>>,
-    slots: Vec<Slot>,
-    told: Vec<TestCase>,
+    slots: Items<Slot>,
+    told: Items<TestCase>,
     /// The head of the case before, as tests of one class stand together.
     recent: u32,
 }
@@ -42,8 +43,7 @@ enum Slot {
 struct Row {
     nanoseconds: u64,
     head: u32,
-    tail_from: u32,
-    tail_bytes: u32,
+    tail: Span,
     names: Names,
     path: u32,
     /// 0 where there is no location.
@@ -72,7 +72,7 @@ impl Cases {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.len() == 0
     }
 
     pub(super) fn heads(&self) -> impl Iterator<Item = &str> {
@@ -120,10 +120,7 @@ impl Cases {
     /// `key` is that of the brief.
     pub(super) fn push(&mut self, brief: &Brief<'_>, key: (u32, &str)) {
         match self.row(brief, key) {
-            Some(row) => {
-                self.tails.push_str(key.1);
-                self.slots.push(Slot::Row(row));
-            }
+            Some(row) => self.slots.push(Slot::Row(row)),
             None => self.push_told(brief.clone().into(), key.0),
         }
     }
@@ -165,8 +162,7 @@ impl Cases {
         Some(Row {
             nanoseconds: u64::try_from(duration.as_nanos()).ok()?,
             head,
-            tail_from: u32::try_from(self.tails.len()).ok()?,
-            tail_bytes: u32::try_from(tail.len()).ok()?,
+            tail: self.tails.push(tail)?,
             names,
             path,
             line,
@@ -177,7 +173,7 @@ impl Cases {
     }
 
     fn tail(&self, row: &Row) -> &str {
-        &self.tails[row.tail_from as usize..][..row.tail_bytes as usize]
+        self.tails.get(row.tail)
     }
 
     /// A case, and the whole of it if it has more to tell.
@@ -270,12 +266,6 @@ impl Cases {
                 std::mem::replace(&mut self.told[index as usize], empty)
             }
         }
-    }
-
-    pub(super) fn shrink(&mut self) {
-        self.tails.shrink_to_fit();
-        self.slots.shrink_to_fit();
-        self.told.shrink_to_fit();
     }
 
     /// What every case has to tell.

@@ -150,8 +150,7 @@ impl Fold {
     }
 
     /// The cases in the order they came, and what is odd about them.
-    pub(super) fn finish(mut self) -> (Cases, Vec<String>) {
-        self.cases.shrink();
+    pub(super) fn finish(self) -> (Cases, Vec<String>) {
         let repeated = self
             .repeated
             .warning("several times: each is counted as one test");

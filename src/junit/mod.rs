@@ -14,6 +14,7 @@ pub(crate) mod read;
 pub(crate) mod unite;
 pub(crate) mod write;
 
+mod blocks;
 mod brief;
 mod cases;
 mod collect;
