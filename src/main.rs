@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// musl's own has one lock for all threads: they wait for each other three quarters of the time that planning takes.
+/// musl's own has one lock for all threads: they wait for each other two thirds of the time that planning takes.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
