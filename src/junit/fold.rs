@@ -48,7 +48,7 @@ impl Entry {
     }
 
     /// As many bits as the table looks at (<https://en.wikipedia.org/wiki/Hash_function#Fibonacci_hashing>).
-    fn hash(&self) -> u64 {
+    fn hash(self) -> u64 {
         u64::from(self.half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 }
@@ -105,7 +105,8 @@ impl Fold {
     }
 
     fn remember(&mut self, entry: Entry) {
-        self.index.insert_unique(entry.hash(), entry, Entry::hash);
+        self.index
+            .insert_unique(entry.hash(), entry, |entry| entry.hash());
     }
 
     /// The case that is added next.

@@ -388,9 +388,9 @@ impl CaseTable {
         let paths = std::mem::take(&mut self.paths).into_iter();
         let below = |path: Box<str>| prefix.join(&*path).into_string().into_boxed_str();
         self.paths = paths.map(below).collect();
-        self.told
-            .iter_mut()
-            .for_each(|case| case.move_below(prefix));
+        for case in &mut self.told {
+            case.move_below(prefix);
+        }
     }
 
     /// Each whole, in order.

@@ -100,9 +100,15 @@ impl Cases {
     /// The same seen from a folder above.
     pub(crate) fn move_below(&mut self, prefix: &Utf8Path) {
         match &mut self.0 {
-            Kind::Whole(cases) => cases.iter_mut().for_each(|case| case.move_below(prefix)),
+            Kind::Whole(cases) => {
+                for case in cases {
+                    case.move_below(prefix);
+                }
+            }
             Kind::Tables { tables, .. } => {
-                tables.iter_mut().for_each(|table| table.move_below(prefix));
+                for table in tables {
+                    table.move_below(prefix);
+                }
             }
         }
     }
