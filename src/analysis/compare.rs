@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::rename;
+use crate::model::case_table::Case;
 use crate::model::comparison::{Baseline, BaselineTest, Comparison, SlowDown};
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, Report, TestCase};
+use crate::model::report::{Outcome, Report};
 
 /// A test is slower if it takes this many times as long, and so many seconds more: less is the noise
 /// of machines.
@@ -16,8 +17,9 @@ const SLOWER_SECONDS: f64 = 0.5;
 ///
 /// `whole` is false where tests were lost or could not be collected: then nothing counts as removed.
 pub(crate) fn compare(report: &Report, baseline: &Baseline, whole: bool) -> Comparison {
-    let now: BTreeMap<&NodeId, &TestCase> =
-        report.cases.iter().map(|case| (&case.id, case)).collect();
+    let cases = report.cases.iter();
+    let ids: Vec<NodeId> = cases.clone().map(|case| NodeId::new(case.id())).collect();
+    let now: BTreeMap<&NodeId, Case<'_>> = ids.iter().zip(cases).collect();
     let mut added: Vec<&NodeId> = now
         .keys()
         .copied()
@@ -43,7 +45,7 @@ pub(crate) fn compare(report: &Report, baseline: &Baseline, whole: bool) -> Comp
     };
     for (id, case) in &now {
         let old_name = old_names.get(id).unwrap_or(id);
-        comparison.place(case, baseline.tests.get(*old_name).copied());
+        comparison.place(id, *case, baseline.tests.get(*old_name).copied());
     }
     let growth = |slower: &SlowDown| slower.now - slower.before;
     comparison
@@ -57,10 +59,10 @@ fn owned(ids: &[&NodeId]) -> Vec<NodeId> {
 }
 
 impl Comparison {
-    fn place(&mut self, case: &TestCase, before: Option<BaselineTest>) {
-        let id = || case.id.clone();
+    fn place(&mut self, id: &NodeId, case: Case<'_>, before: Option<BaselineTest>) {
+        let id = || id.clone();
         let failed_before = before.is_some_and(|before| before.outcome.is_failure());
-        match case.outcome {
+        match case.outcome() {
             Outcome::Failed | Outcome::Error if failed_before => self.known_failures.push(id()),
             Outcome::Failed | Outcome::Error => self.new_failures.push(id()),
             Outcome::Skipped if before.is_some_and(|before| before.outcome != Outcome::Skipped) => {
@@ -73,7 +75,7 @@ impl Comparison {
             }
             _ => {}
         }
-        let both_passed = case.outcome == Outcome::Passed
+        let both_passed = case.outcome() == Outcome::Passed
             && before.is_some_and(|before| before.outcome == Outcome::Passed);
         let now = case.duration().as_secs_f64();
         if let Some(BaselineTest { seconds, .. }) = before.filter(|_| both_passed)
@@ -96,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::report::Totals;
+    use crate::model::report::TestCase;
 
     fn report(tests: &[(&str, Outcome, f64)]) -> Report {
         let cases = tests.iter().map(|(id, outcome, seconds)| TestCase {
@@ -116,13 +118,13 @@ mod tests {
     fn baseline(report: &Report) -> Baseline {
         let tests = report.cases.iter().map(|case| {
             let test = BaselineTest {
-                outcome: case.outcome,
+                outcome: case.outcome(),
                 seconds: case.duration().as_secs_f64(),
             };
-            (case.id.clone(), test)
+            (NodeId::new(case.id()), test)
         });
         Baseline {
-            totals: Totals::of(&report.cases),
+            totals: report.cases.totals(),
             tests: tests.collect(),
             ..Baseline::default()
         }
@@ -234,7 +236,7 @@ mod tests {
         fn a_run_does_not_differ_from_itself(run in any_report()) {
             let found = compare(&run, &baseline(&run), true);
             prop_assert!(!found.has_changes(run.totals()));
-            let failed = run.cases.iter().filter(|case| case.outcome.is_failure()).count();
+            let failed = run.cases.iter().filter(|case| case.outcome().is_failure()).count();
             prop_assert_eq!(found.known_failures.len(), failed);
         }
 
@@ -242,9 +244,9 @@ mod tests {
         fn every_failure_is_new_or_known_and_every_other_id_is_explained(now in any_report(), before in any_report()) {
             let base = baseline(&before);
             let found = compare(&now, &base, true);
-            let failed = now.cases.iter().filter(|case| case.outcome.is_failure()).count();
+            let failed = now.cases.iter().filter(|case| case.outcome().is_failure()).count();
             prop_assert_eq!(found.new_failures.len() + found.known_failures.len(), failed);
-            let common = now.cases.iter().filter(|case| base.tests.contains_key(&case.id)).count();
+            let common = now.cases.iter().filter(|case| base.tests.contains_key(&NodeId::new(case.id()))).count();
             prop_assert_eq!(common + found.added.len() + found.renamed.len(), now.cases.len());
             prop_assert_eq!(common + found.removed.len() + found.renamed.len(), before.cases.len());
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::merge::{Merged, ShardResult};
 use super::verdict::{JobResults, coverage_reason, decide};
+use crate::model::cases::Cases;
 use crate::model::coverage::Coverage;
-use crate::model::node_id::NodeId;
 use crate::model::plan::Plan;
 use crate::model::report::{EnvironmentRun, Outcome, Report, TestCase};
 use crate::model::verdict::{Reason, Verdict};
@@ -80,33 +80,33 @@ fn reasons_of(plan: &Plan, part: &Part, jobs: &JobResults) -> Vec<Reason> {
 
 /// One report of reports that each are whole in themselves.
 pub(crate) fn unite(suite: &str, parts: Vec<(Arc<str>, Report)>) -> Report {
-    let mut cases: BTreeMap<NodeId, TestCase> = BTreeMap::new();
+    let mut cases: BTreeMap<String, TestCase> = BTreeMap::new();
     let mut united = Report {
         suite: suite.to_owned(),
-        cases: Vec::new(),
+        cases: Cases::default(),
         shards: Vec::new(),
         environments: Vec::new(),
         warnings: Vec::new(),
     };
     for (name, report) in parts {
-        for case in &report.cases {
-            let here = (Arc::clone(&name), case.outcome);
-            match cases.get_mut(&case.id) {
+        for case in report.cases.iter() {
+            let here = (Arc::clone(&name), case.outcome());
+            match cases.get_mut(&*case.id()) {
                 None => {
                     let environments = vec![here];
                     let case = TestCase {
                         environments,
-                        ..case.clone()
+                        ..case.to_whole()
                     };
-                    cases.insert(case.id.clone(), case);
+                    cases.insert(case.id.as_str().to_owned(), case);
                 }
                 Some(known) => {
                     known.environments.push(here);
-                    if weight(case.outcome) > weight(known.outcome) {
+                    if weight(case.outcome()) > weight(known.outcome) {
                         let environments = std::mem::take(&mut known.environments);
                         *known = TestCase {
                             environments,
-                            ..case.clone()
+                            ..case.to_whole()
                         };
                     }
                 }
@@ -143,6 +143,7 @@ fn weight(outcome: Outcome) -> u8 {
 mod tests {
     use super::*;
     use crate::analysis::merge::merge;
+    use crate::model::case_table::Case;
     use crate::model::plan::tests::plan;
     use crate::model::report::ShardRun;
     use crate::model::shard::Shard;
@@ -204,7 +205,7 @@ mod tests {
     fn the_same_test_runs_once_in_each_environment() {
         let (report, reasons) = run(&[("one", &["a+", "b+"]), ("two", &["a+", "b~"])]);
         assert_eq!(reasons, []);
-        let outcomes: Vec<Outcome> = report.cases.iter().map(|case| case.outcome).collect();
+        let outcomes: Vec<Outcome> = report.cases.iter().map(Case::outcome).collect();
         assert_eq!(outcomes, [Outcome::Passed, Outcome::Passed]);
         let names: Vec<String> = report.shards.iter().map(ShardRun::name).collect();
         assert_eq!(
@@ -223,14 +224,14 @@ mod tests {
                 errors: 0
             }]
         );
-        let case = &report.cases[0];
+        let case = report.cases.get(0).to_whole();
         assert_eq!(case.outcome, Outcome::Failed);
         let columns = [
             ("one".into(), Outcome::Passed),
             ("two".into(), Outcome::Failed),
         ];
         assert_eq!(case.environments, columns);
-        assert_eq!(report.cases[2].environments.len(), 1);
+        assert_eq!(report.cases.get(2).to_whole().environments.len(), 1);
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub(crate) fn merge(plan: &Plan, results: &[ShardResult]) -> Merged {
     Merged {
         report: Report {
             suite: plan.suite.clone(),
-            cases,
+            cases: cases.into(),
             shards,
             environments: Vec::new(),
             warnings,

@@ -323,7 +323,7 @@ mod tests {
         merged.left = settled.left;
         Run {
             verdict: decide(&plan, &settled.results, &merged, None, &BTreeMap::new()),
-            cases: merged.report.cases,
+            cases: merged.report.cases.into_whole(),
             warnings: settled.warnings,
         }
     }

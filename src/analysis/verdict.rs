@@ -365,6 +365,6 @@ mod tests {
         let shard = Shard::all(1).next().expect("a shard");
         let results = [result(&plan, shard, &items(&["a"]))];
         let merged = merge(&plan, &results);
-        assert_eq!(merged.report.cases[0].outcome, Outcome::Lost);
+        assert_eq!(merged.report.cases.get(0).outcome(), Outcome::Lost);
     }
 }

@@ -168,6 +168,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::model::cases::Cases;
     use crate::model::comparison::Comparison;
     use crate::model::report::Report;
     use crate::model::verdict::{Reason, Verdict};
@@ -177,7 +178,7 @@ mod tests {
     fn a_comment_is_made_when_it_is_wanted() {
         let report = Report {
             suite: "s".to_owned(),
-            cases: Vec::new(),
+            cases: Cases::default(),
             shards: Vec::new(),
             environments: Vec::new(),
             warnings: Vec::new(),

@@ -10,7 +10,6 @@ use super::console;
 use super::coverage_files;
 use super::gather_coverage::{self, Gathered, gather};
 use crate::junit::found::{JunitRead, ReadEnd};
-use crate::junit::write::Tests as _;
 use crate::junit::{read, unite, write};
 use crate::model::exit::{Exit, UsageError};
 use crate::workspace::write_atomic_with;

@@ -10,6 +10,7 @@ use super::gather_coverage::settings_or_none;
 use super::plan::current_dir;
 use super::sources::Repository;
 use crate::junit;
+use crate::model::exit::Exit;
 use crate::model::report::Report;
 use crate::render::html::page;
 use crate::render::view::View;
@@ -22,16 +23,20 @@ use crate::workspace::{JUNIT_FILE, RESULT_FILE, write_atomic, write_atomic_with}
 /// The disk's.
 pub(crate) fn write(conclusion: &Conclusion, view: &View<'_>, folder: &Utf8Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let result = result_json::result_json(view, conclusion.exit().code());
-    write_atomic(&folder.join(RESULT_FILE), &serde_json::to_vec(&result)?)?;
     let text = summary::summary(view, summary::JOB_SUMMARY_BYTES);
     write_atomic(&folder.join("summary.md"), text.as_bytes())?;
     write_atomic(&folder.join("history.json"), &conclusion.history.to_bytes())?;
-    let (junit, page) = rayon::join(
+    let (junit, (result, page)) = rayon::join(
         || write_junit(&conclusion.report, folder),
-        || write_page(view, folder),
+        || {
+            rayon::join(
+                || write_result(view, conclusion.exit(), folder),
+                || write_page(view, folder),
+            )
+        },
     );
     junit?;
+    result?;
     page?;
     write_badges(view, folder)?;
     write_coverage(conclusion, folder)
@@ -43,10 +48,18 @@ fn write_junit(report: &Report, folder: &Utf8Path) -> Result<()> {
     })
 }
 
+fn write_result(view: &View<'_>, exit: Exit, folder: &Utf8Path) -> Result<()> {
+    let result = result_json::result_json(view, exit.code());
+    write_atomic_with(&folder.join(RESULT_FILE), |out| {
+        Ok(serde_json::to_writer(out, &result)?)
+    })
+}
+
 fn write_page(view: &View<'_>, folder: &Utf8Path) -> Result<()> {
     let repository = Repository::around(&current_dir()?);
-    let page = page::page(view, &|path| repository.source(path))?;
-    write_atomic(&folder.join("report.html"), page.as_bytes())
+    write_atomic_with(&folder.join("report.html"), |out| {
+        page::page(view, &|path| repository.source(path), out)
+    })
 }
 
 fn write_badges(view: &View<'_>, folder: &Utf8Path) -> Result<()> {

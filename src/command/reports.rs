@@ -15,7 +15,6 @@ use crate::junit::found::ReadEnd;
 use crate::junit::unite;
 use crate::model::environment;
 use crate::model::history::{HISTORY_VERSION, History};
-use crate::model::report::Totals;
 use crate::model::verdict::{Reason, Verdict};
 
 /// Patterns of files.
@@ -46,7 +45,7 @@ pub(crate) fn conclude(
             file: file.clone(),
             what: read.end.to_string(),
         }));
-        reads.push((environment.into(), unite::unite(those).into_report()));
+        reads.push((environment.into(), unite::unite(those)));
     }
     let mut report = match reads.len() {
         1 => reads.swap_remove(0).1,
@@ -64,7 +63,7 @@ pub(crate) fn conclude(
     let totals = report.totals();
     reasons.extend(Reason::of_failures(totals));
     let silent = report.environments.iter();
-    let silent = silent.filter(|it| Totals::of(&it.cases).finished() == 0);
+    let silent = silent.filter(|it| it.cases.totals().finished() == 0);
     reasons.extend(silent.map(|it| Reason::In {
         environment: Arc::clone(&it.name),
         reason: Box::new(Reason::NothingRan),
@@ -176,7 +175,7 @@ mod tests {
             ("3.11".into(), Outcome::Passed),
             ("3.12".into(), Outcome::Failed),
         ];
-        assert_eq!(report.cases[0].environments, columns);
+        assert_eq!(report.cases.get(0).to_whole().environments, columns);
         assert_eq!(report.warnings, Vec::<String>::new());
         fs::write(folder.join("none.xml"), "<testsuites/>").expect("written");
         let silent = concluded_as(&[named("3.11", "a*.xml"), named("3.12", "none.xml")]);

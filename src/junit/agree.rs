@@ -1,7 +1,7 @@
 //! Whether a report and an event log of the same run tell the same.
 
-use super::brief::Brief;
 use super::found::{JunitRead, ReadEnd};
+use crate::model::brief::Brief;
 use crate::model::report::{Outcome, TestCase};
 
 /// What both can tell: a report shows a rerun as a plain pass, and knows neither strictness nor loss.

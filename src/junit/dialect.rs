@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use camino::{Utf8Component, Utf8Path};
 
-use super::brief::Brief;
 use super::xml::Element;
+use crate::model::brief::Brief;
 use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
 
 /// What we say about a case in properties.

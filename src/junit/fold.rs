@@ -10,19 +10,19 @@ use std::rc::Rc;
 use camino::Utf8PathBuf;
 use hashbrown::HashTable;
 
-use super::cases::Cases;
 use super::dialect::{self, Program, RawCase};
 use super::visible::shortened;
+use crate::model::case_table::CaseTable;
 use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 
 #[derive(Default)]
 pub(super) struct Fold {
-    cases: Cases,
+    cases: CaseTable,
     /// Those that follow one another, each with the number of its first case.
     environments: Vec<(usize, Option<Rc<str>>)>,
-    /// Hashes of ids, and which cases have them.
-    index: HashTable<(u64, usize)>,
+    /// Which cases have which hashes of ids.
+    index: HashTable<Entry>,
     hasher: RandomState,
     /// Cases that got another id, by the one they had.
     renamed: HashMap<NodeId, usize>,
@@ -30,6 +30,27 @@ pub(super) struct Fold {
     repeated: Repeated,
     /// Tests of one name in different files.
     ambiguous: Repeated,
+}
+
+/// Half of the hash is enough to tell most ids apart, and there are as many as tests.
+#[derive(Clone, Copy)]
+struct Entry {
+    half: u32,
+    index: u32,
+}
+
+impl Entry {
+    fn new(hash: u64, index: usize) -> Self {
+        Self {
+            half: u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default(),
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// As many bits as the table looks at (<https://en.wikipedia.org/wiki/Hash_function#Fibonacci_hashing>).
+    fn hash(self) -> u64 {
+        u64::from(self.half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 }
 
 #[derive(Default)]
@@ -64,9 +85,12 @@ impl Fold {
     }
 
     fn find(&self, hash: u64, key: (u32, &str)) -> Option<usize> {
-        let is_same = |(of, index): &(u64, usize)| *of == hash && self.cases.key(*index) == key;
-        if let Some((_, index)) = self.index.find(hash, is_same) {
-            return Some(*index);
+        let wanted = Entry::new(hash, 0);
+        let is_same = |entry: &Entry| {
+            entry.half == wanted.half && self.cases.key(entry.index as usize) == key
+        };
+        if let Some(entry) = self.index.find(wanted.hash(), is_same) {
+            return Some(entry.index as usize);
         }
         // Hardly any report has some.
         let id = (!self.renamed.is_empty()).then(|| NodeId::new(self.cases.id(key)));
@@ -80,10 +104,14 @@ impl Fold {
         self.environments[..next].last()?.1.clone()
     }
 
+    fn remember(&mut self, entry: Entry) {
+        self.index
+            .insert_unique(entry.hash(), entry, |entry| entry.hash());
+    }
+
     /// The case that is added next.
     fn note(&mut self, hash: u64, environment: Option<Rc<str>>) {
-        let entry = (hash, self.cases.len());
-        self.index.insert_unique(hash, entry, |(hash, _)| *hash);
+        self.remember(Entry::new(hash, self.cases.len()));
         let last = self.environments.last().map(|(_, last)| last);
         if last != Some(&environment) {
             self.environments.push((self.cases.len(), environment));
@@ -121,8 +149,7 @@ impl Fold {
             if told.id == plain {
                 let id = apart(&files[0], &environments[0]);
                 let hash = self.hasher.hash_one(self.cases.key_of_id(&id));
-                self.index
-                    .insert_unique(hash, (hash, known), |(hash, _)| *hash);
+                self.remember(Entry::new(hash, known));
                 self.cases.rename(known, id);
                 self.renamed.insert(plain.clone(), known);
             }
@@ -150,7 +177,7 @@ impl Fold {
     }
 
     /// The cases in the order they came, and what is odd about them.
-    pub(super) fn finish(self) -> (Cases, Vec<String>) {
+    pub(super) fn finish(self) -> (CaseTable, Vec<String>) {
         let repeated = self
             .repeated
             .warning("several times: each is counted as one test");

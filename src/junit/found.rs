@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::cases::Cases;
+use crate::model::case_table::CaseTable;
 
 /// Of any format.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,7 @@ pub(crate) struct JunitRead {
     /// The name of the first suite that has one.
     pub(crate) suite: Option<String>,
     /// Every test once, in the order of the report; all that were complete where reading ended.
-    pub(crate) cases: Cases,
+    pub(crate) cases: CaseTable,
     /// What is odd about the report.
     pub(crate) warnings: Vec<String>,
     pub(crate) end: ReadEnd,

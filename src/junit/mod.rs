@@ -14,9 +14,6 @@ pub(crate) mod read;
 pub(crate) mod unite;
 pub(crate) mod write;
 
-mod blocks;
-mod brief;
-mod cases;
 mod collect;
 mod dart;
 mod decode;
@@ -25,7 +22,6 @@ mod fold;
 mod format;
 mod mocha;
 mod nunit;
-mod order;
 mod tap;
 mod trx;
 mod visible;

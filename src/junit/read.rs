@@ -425,7 +425,7 @@ mod tests {
                 cases, warnings, ..
             } = suite(name, contents);
             assert_eq!(cases.len(), 1);
-            (cases.outcome(0), warnings.len())
+            (cases.get(0).outcome(), warnings.len())
         };
         let failure = "<failure message='m'/>";
         assert_eq!(outcome("pytest", ["", ""]), (Outcome::Flaky, 0));
@@ -517,7 +517,7 @@ mod tests {
         let JunitRead {
             cases, warnings, ..
         } = read(report.as_bytes());
-        assert_eq!((cases.len(), cases.outcome(0)), (1, Outcome::Failed));
+        assert_eq!((cases.len(), cases.get(0).outcome()), (1, Outcome::Failed));
         insta::assert_snapshot!(warnings.join("\n"), @r#"
         the suite `s` says tests="100", but holds 1
         the suite `s` says failures="0", but holds 1

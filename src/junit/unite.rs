@@ -1,35 +1,23 @@
 //! The reports of several programs, shards or environments into one.
 
 use std::cmp::Ordering;
-use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::brief::Brief;
-use super::cases::Cases;
 use super::fold::absorb;
 use super::found::{JunitRead, ReadEnd};
-use super::order::compare;
 use super::visible::shortened;
-use super::write::{Document, Tests};
-use crate::model::report::{Report, TestCase, Totals};
+use crate::model::case_table::CaseTable;
+use crate::model::cases::{Cases, Place};
+use crate::model::order::compare;
+use crate::model::report::Report;
 
 /// Above it only the number is said.
 const MAX_EXAMPLES: usize = 5;
 
-/// The tests of several reports, each once, in the order of their ids.
-#[derive(Debug)]
-pub(crate) struct United {
-    suite: String,
-    pub(crate) warnings: Vec<String>,
-    /// Of each report.
-    cases: Vec<Cases>,
-    places: Vec<Place>,
-}
-
 /// Where a case is; sorted by the first part of its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Ranked {
     head: u32,
     report: u32,
     index: u32,
@@ -38,8 +26,8 @@ struct Place {
 /// Brings the reports together, by the name of the file each is from.
 ///
 /// A test of several files is one case: the worst outcome wins, both count as attempts, and what
-/// they said is kept.
-pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> United {
+/// they said is kept. The report has no shards, as `JUnit` does not tell how many there should be.
+pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> Report {
     let mut cases = Vec::new();
     let mut suites = Vec::new();
     let mut warnings = Vec::new();
@@ -74,24 +62,29 @@ pub(crate) fn unite(reads: Vec<(String, JunitRead)>) -> United {
         [one] => one.clone(),
         _ => "tests".to_owned(),
     };
-    United {
+    let place = |ranked: Ranked| Place {
+        table: ranked.report,
+        index: ranked.index,
+    };
+    Report {
         suite,
+        cases: Cases::of_tables(cases, places.into_iter().map(place).collect()),
+        shards: Vec::new(),
+        environments: Vec::new(),
         warnings,
-        cases,
-        places,
     }
 }
 
-fn places(cases: &[Cases]) -> Vec<Place> {
-    let mut heads: Vec<&str> = cases.iter().flat_map(Cases::heads).collect();
+fn places(cases: &[CaseTable]) -> Vec<Ranked> {
+    let mut heads: Vec<&str> = cases.iter().flat_map(CaseTable::heads).collect();
     heads.par_sort_unstable();
     heads.dedup();
-    let mut places = Vec::with_capacity(cases.iter().map(Cases::len).sum());
+    let mut places = Vec::with_capacity(cases.iter().map(CaseTable::len).sum());
     for (report, cases) in (0..).zip(cases) {
         let own: Vec<&str> = cases.heads().collect();
         let rank = |head: &&str| heads.partition_point(|known| known < head);
         let ranks: Vec<usize> = own.par_iter().map(rank).collect();
-        let place = |index: usize| Place {
+        let place = |index: usize| Ranked {
             head: u32::try_from(ranks[cases.key(index).0 as usize]).unwrap_or(u32::MAX),
             report,
             index: u32::try_from(index).unwrap_or(u32::MAX),
@@ -102,9 +95,9 @@ fn places(cases: &[Cases]) -> Vec<Place> {
 }
 
 /// Returns whether any test is there more than once.
-fn sort(places: &mut [Place], cases: &[Cases]) -> bool {
+fn sort(places: &mut [Ranked], cases: &[CaseTable]) -> bool {
     places.par_sort_unstable();
-    let order = |one: &Place, two: &Place| compare(tail(one, cases), tail(two, cases));
+    let order = |one: &Ranked, two: &Ranked| compare(tail(one, cases), tail(two, cases));
     let same_head = places.par_chunk_by_mut(|one, two| one.head == two.head);
     let repeats = same_head.map(|places| {
         // Stable: cases of one id stay in the order of the reports.
@@ -115,14 +108,14 @@ fn sort(places: &mut [Place], cases: &[Cases]) -> bool {
     repeats.reduce(|| false, |some, more| some | more)
 }
 
-fn tail<'a>(place: &Place, cases: &'a [Cases]) -> &'a str {
+fn tail<'a>(place: &Ranked, cases: &'a [CaseTable]) -> &'a str {
     cases[place.report as usize].key(place.index as usize).1
 }
 
 /// Tests of several reports, in the order of their ids, and which reports that are.
-type Repeated = Vec<(Place, Vec<u32>)>;
+type Repeated = Vec<(Ranked, Vec<u32>)>;
 
-fn unite_same(places: &mut Vec<Place>, cases: &mut [Cases]) -> Repeated {
+fn unite_same(places: &mut Vec<Ranked>, cases: &mut [CaseTable]) -> Repeated {
     let mut repeated = Repeated::new();
     places.dedup_by(|place, known| {
         let same = place.head == known.head && tail(place, cases) == tail(known, cases);
@@ -141,9 +134,9 @@ fn unite_same(places: &mut Vec<Place>, cases: &mut [Cases]) -> Repeated {
     repeated
 }
 
-fn repetitions(repeated: &Repeated, cases: &[Cases], names: &[String]) -> Vec<String> {
-    let warning = |(place, reports): &(Place, Vec<u32>)| {
-        let (case, _) = cases[place.report as usize].get(place.index as usize);
+fn repetitions(repeated: &Repeated, cases: &[CaseTable], names: &[String]) -> Vec<String> {
+    let warning = |(place, reports): &(Ranked, Vec<u32>)| {
+        let case = cases[place.report as usize].get(place.index as usize);
         let reports = reports
             .iter()
             .map(|report| names[*report as usize].as_str());
@@ -151,7 +144,7 @@ fn repetitions(repeated: &Repeated, cases: &[Cases], names: &[String]) -> Vec<St
             "`{}` is in {}: the worst outcome counts, {}",
             shortened(&case.id()),
             reports.collect::<Vec<_>>().join(" and in "),
-            case.outcome.name()
+            case.outcome().name()
         )
     };
     let mut warnings: Vec<String> = repeated.iter().take(MAX_EXAMPLES).map(warning).collect();
@@ -162,70 +155,6 @@ fn repetitions(repeated: &Repeated, cases: &[Cases], names: &[String]) -> Vec<St
     warnings
 }
 
-impl United {
-    fn of(&self, place: &Place) -> (&Cases, usize) {
-        (&self.cases[place.report as usize], place.index as usize)
-    }
-
-    /// The report as others have it. It has no shards, as `JUnit` does not tell how many there should be.
-    pub(crate) fn into_report(self) -> Report {
-        let Self {
-            suite,
-            warnings,
-            mut cases,
-            places,
-        } = self;
-        let take = |place: Place| cases[place.report as usize].take(place.index as usize);
-        Report {
-            suite,
-            cases: places.into_iter().map(take).collect(),
-            shards: Vec::new(),
-            environments: Vec::new(),
-            warnings,
-        }
-    }
-}
-
-impl Document for United {
-    fn suite(&self) -> &str {
-        &self.suite
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    fn parts(&self) -> Vec<(Option<&str>, &dyn Tests)> {
-        vec![(None, self)]
-    }
-}
-
-impl Tests for United {
-    fn totals(&self) -> Totals {
-        Totals::of_outcomes(self.places.iter().map(|place| {
-            let (cases, index) = self.of(place);
-            cases.outcome(index)
-        }))
-    }
-
-    fn time(&self) -> Duration {
-        let times = self.places.iter().map(|place| {
-            let (cases, index) = self.of(place);
-            cases.duration(index)
-        });
-        times.sum()
-    }
-
-    fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    fn case(&self, index: usize) -> (Brief<'_>, Option<&TestCase>) {
-        let (cases, index) = self.of(&self.places[index]);
-        cases.get(index)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -234,6 +163,7 @@ mod tests {
 
     use super::super::read::read;
     use super::*;
+    use crate::model::case_table::Case;
     use crate::model::report::Outcome;
 
     fn file(name: &str, text: &str) -> (String, JunitRead) {
@@ -244,18 +174,21 @@ mod tests {
     fn one_test_in_two_reports_keeps_its_worst_outcome_and_what_both_said() {
         let passed = "<testsuite name='s'><testcase classname='c' name='b' time='1'/><testcase classname='c' name='a'/></testsuite>";
         let failed = "<testsuite name='s'><testcase classname='c' name='b' time='2'><failure message='m'>t</failure></testcase></testsuite>";
-        let report = unite(vec![file("1.xml", passed), file("2.xml", failed)]).into_report();
-        let ids: Vec<&str> = report.cases.iter().map(|case| case.id.as_str()).collect();
-        assert_eq!((report.suite.as_str(), ids), ("s", vec!["c::a", "c::b"]));
-        let case = &report.cases[1];
+        let report = unite(vec![file("1.xml", passed), file("2.xml", failed)]);
+        let ids: Vec<_> = report.cases.iter().map(Case::id).collect();
+        assert_eq!(
+            (report.suite.as_str(), ids.join(" ")),
+            ("s", "c::a c::b".to_owned())
+        );
+        let case = report.cases.get(1).to_whole();
         assert_eq!(
             (case.outcome, case.attempts, case.problems.len()),
             (Outcome::Failed, 2, 1)
         );
         assert_eq!(case.duration().as_secs(), 3);
         insta::assert_snapshot!(report.warnings.join("\n"), @"`c::b` is in 1.xml and in 2.xml: the worst outcome counts, failed");
-        let backwards = unite(vec![file("2.xml", failed), file("1.xml", passed)]).into_report();
-        assert_eq!(backwards.cases[1].outcome, Outcome::Failed);
+        let backwards = unite(vec![file("2.xml", failed), file("1.xml", passed)]);
+        assert_eq!(backwards.cases.get(1).outcome(), Outcome::Failed);
     }
 
     #[test]
@@ -267,7 +200,7 @@ mod tests {
             ),
             file("b.xml", "<coverage/>"),
         ]);
-        assert_eq!(report.len(), 1);
+        assert_eq!(report.cases.len(), 1);
         insta::assert_snapshot!(report.warnings.join("\n"), @r"
         a.xml: it is cut off after 59 bytes: tests after that are missing
         a.xml: what it says of the test `y` is incomplete and left out
@@ -289,10 +222,10 @@ mod tests {
                 class => format!("{class}::{name}"),
             };
             let ids: BTreeSet<String> = reports.iter().flatten().map(id).collect();
-            let united = unite(reports.iter().map(|names| file("x", &text(names))).collect()).into_report();
-            let attempts = united.cases.iter().map(|case| case.attempts as usize).sum::<usize>();
+            let united = unite(reports.iter().map(|names| file("x", &text(names))).collect());
+            let attempts = united.cases.iter().map(|case| case.to_whole().attempts as usize).sum::<usize>();
             prop_assert_eq!(attempts, reports.iter().map(Vec::len).sum::<usize>());
-            prop_assert_eq!(united.cases.iter().map(|case| case.id.to_string()).collect::<Vec<_>>(), Vec::from_iter(ids));
+            prop_assert_eq!(united.cases.iter().map(|case| case.id().into_owned()).collect::<Vec<_>>(), Vec::from_iter(ids));
         }
     }
 }

@@ -21,83 +21,28 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::brief::Brief;
 use super::dialect::{GENERATOR, LOST, OUR_PROPERTIES, XFAIL, is_rerun, phase_type};
 use super::visible::{every, visible};
-use crate::model::report::{
-    EnvironmentRun, Outcome, Phase, Problem, ProblemKind, Report, TestCase, Totals,
-};
+use crate::model::brief::Brief;
+use crate::model::case_table::Case;
+use crate::model::cases::Cases;
+use crate::model::report::{EnvironmentRun, Outcome, Phase, Problem, ProblemKind, Report, Totals};
 
 const SKIP: &str = "pytest.skip";
 /// So many cases are made text by one thread at a time.
 const PIECE: usize = 512;
 
-/// What can be written.
-pub(crate) trait Document {
-    fn suite(&self) -> &str;
-    fn warnings(&self) -> &[String];
-    /// The tests, by environment where there are several.
-    fn parts(&self) -> Vec<(Option<&str>, &dyn Tests)>;
-}
-
-pub(crate) trait Tests: Sync {
-    fn totals(&self) -> Totals;
-    /// What they took one after another.
-    fn time(&self) -> Duration;
-    fn len(&self) -> usize;
-    /// A case, and the whole of it if it has more to tell.
-    fn case(&self, index: usize) -> (Brief<'_>, Option<&TestCase>);
-}
-
-impl Document for Report {
-    fn suite(&self) -> &str {
-        &self.suite
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    fn parts(&self) -> Vec<(Option<&str>, &dyn Tests)> {
-        if self.environments.is_empty() {
-            return vec![(None, &self.cases)];
-        }
-        let runs = self.environments.iter();
-        runs.map(|EnvironmentRun { name, cases }| (Some(&**name), cases as &dyn Tests))
-            .collect()
-    }
-}
-
-impl Tests for Vec<TestCase> {
-    fn totals(&self) -> Totals {
-        Totals::of(self)
-    }
-
-    fn time(&self) -> Duration {
-        self.iter().map(TestCase::duration).sum()
-    }
-
-    fn len(&self) -> usize {
-        self.len()
-    }
-
-    fn case(&self, index: usize) -> (Brief<'_>, Option<&TestCase>) {
-        let case = &self[index];
-        (Brief::of(case), Some(case))
-    }
-}
-
-pub(crate) fn write(document: &impl Document, mut out: impl Write + Send) -> io::Result<()> {
-    let suite = document.suite();
-    let parts = document.parts();
-    let numbers: Vec<Numbers> = parts.iter().map(|(_, tests)| Numbers::of(*tests)).collect();
+pub(crate) fn write(report: &Report, mut out: impl Write + Send) -> io::Result<()> {
+    let suite = &report.suite;
+    let parts = parts(report);
+    let numbers: Vec<Numbers> = parts.iter().map(|(_, cases)| Numbers::of(cases)).collect();
     out.write_all(b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<testsuites")?;
     let mut head = String::new();
     push_attribute("name", suite, &mut head);
     numbers.iter().sum::<Numbers>().push(&mut head);
     writeln!(out, "{head}>")?;
-    let mut warnings = document.warnings().join("\n");
-    for ((environment, tests), numbers) in parts.into_iter().zip(numbers) {
+    let mut warnings = report.warnings.join("\n");
+    for ((environment, cases), numbers) in parts.into_iter().zip(numbers) {
         let mut head = "<testsuite".to_owned();
         match environment {
             None => push_attribute("name", suite, &mut head),
@@ -113,7 +58,7 @@ pub(crate) fn write(document: &impl Document, mut out: impl Write + Send) -> io:
             head,
             ">\n<properties><property name=\"{name}\" value=\"{value}\"/></properties>"
         );
-        write_cases(head, tests, &mut out)?;
+        write_cases(head, cases, &mut out)?;
         let mut foot = String::new();
         push_element("system-err", &std::mem::take(&mut warnings), &mut foot);
         writeln!(out, "{foot}</testsuite>")?;
@@ -122,12 +67,22 @@ pub(crate) fn write(document: &impl Document, mut out: impl Write + Send) -> io:
     out.flush()
 }
 
+/// The cases, by environment where there are several.
+fn parts(report: &Report) -> Vec<(Option<&str>, &Cases)> {
+    if report.environments.is_empty() {
+        return vec![(None, &report.cases)];
+    }
+    let runs = report.environments.iter();
+    runs.map(|EnvironmentRun { name, cases }| (Some(&**name), cases))
+        .collect()
+}
+
 /// While some cases are written the next ones are made text.
-fn write_cases(head: String, tests: &dyn Tests, mut out: impl Write + Send) -> io::Result<()> {
+fn write_cases(head: String, cases: &Cases, mut out: impl Write + Send) -> io::Result<()> {
     let pieces = 2 * rayon::current_num_threads();
     let mut ready = vec![head];
     let mut next = Vec::new();
-    for start in (0..tests.len()).step_by(pieces * PIECE) {
+    for start in (0..cases.len()).step_by(pieces * PIECE) {
         next.resize(pieces, String::new());
         let (written, ()) = rayon::join(
             || write_all(&ready, &mut out),
@@ -136,9 +91,8 @@ fn write_cases(head: String, tests: &dyn Tests, mut out: impl Write + Send) -> i
                 pieces.for_each(|(piece, text)| {
                     text.clear();
                     let start = start + piece * PIECE;
-                    for index in start..tests.len().min(start + PIECE) {
-                        let (brief, whole) = tests.case(index);
-                        push_case(&brief, whole, text);
+                    for index in start..cases.len().min(start + PIECE) {
+                        push_case(cases.get(index), text);
                     }
                 });
             },
@@ -166,7 +120,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(tests: &dyn Tests) -> Self {
+    fn of(cases: &Cases) -> Self {
         let Totals {
             passed: _,
             skipped,
@@ -176,13 +130,13 @@ impl Numbers {
             failed,
             error,
             lost,
-        } = tests.totals();
+        } = cases.totals();
         Self {
-            tests: tests.len(),
+            tests: cases.len(),
             failures: failed,
             errors: error + lost,
             skipped: skipped + xfailed,
-            time: tests.time(),
+            time: cases.time(),
         }
     }
 
@@ -214,7 +168,8 @@ impl<'a> Sum<&'a Self> for Numbers {
     }
 }
 
-fn push_case(brief: &Brief<'_>, whole: Option<&TestCase>, out: &mut String) {
+fn push_case(case: Case<'_>, out: &mut String) {
+    let whole = case.told();
     let Brief {
         exact,
         classname,
@@ -223,7 +178,7 @@ fn push_case(brief: &Brief<'_>, whole: Option<&TestCase>, out: &mut String) {
         shard,
         outcome,
         duration,
-    } = brief;
+    } = &case.brief();
     out.push_str("<testcase");
     push_attribute("classname", classname, out);
     push_attribute("name", name, out);
@@ -460,12 +415,12 @@ mod tests {
     use super::super::read::read;
     use super::*;
     use crate::model::node_id::NodeId;
-    use crate::model::report::Location;
+    use crate::model::report::{Location, TestCase};
 
     fn report(cases: Vec<TestCase>) -> Report {
         Report {
             suite: "unit <&>".into(),
-            cases,
+            cases: cases.into(),
             shards: Vec::new(),
             environments: Vec::new(),
             warnings: Vec::new(),
@@ -497,7 +452,7 @@ mod tests {
         };
         let run = |name: &str, outcome| EnvironmentRun {
             name: name.into(),
-            cases: vec![case(outcome)],
+            cases: vec![case(outcome)].into(),
         };
         let report = Report {
             suite: "unit".into(),

@@ -1,6 +1,10 @@
 //! Floor 0: the plain types that every other floor speaks in. No I/O, no formats but serde's.
 
 pub(crate) mod annotation;
+mod blocks;
+pub(crate) mod brief;
+pub(crate) mod case_table;
+pub(crate) mod cases;
 pub(crate) mod comparison;
 pub(crate) mod coverage;
 pub(crate) mod environment;
@@ -9,6 +13,7 @@ pub(crate) mod fleet_use;
 pub(crate) mod history;
 pub(crate) mod human_duration;
 pub(crate) mod node_id;
+pub(crate) mod order;
 pub(crate) mod plan;
 pub(crate) mod quarantine;
 pub(crate) mod renames;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use super::cases::Cases;
 use super::node_id::NodeId;
 use super::shard::Shard;
 
@@ -176,6 +177,15 @@ impl TestCase {
         }
     }
 
+    /// Paths of files get `prefix` in front.
+    pub(super) fn move_below(&mut self, prefix: &Utf8Path) {
+        let problems = self.problems.iter_mut();
+        let problems = problems.filter_map(|problem| problem.location.as_mut());
+        for location in problems.chain(self.location.as_mut()) {
+            location.path = prefix.join(&location.path);
+        }
+    }
+
     /// The problem that explains the outcome: the first failure or error, else the first of all.
     pub(crate) fn main_problem(&self) -> Option<&Problem> {
         self.problems
@@ -299,15 +309,14 @@ impl ShardRun {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EnvironmentRun {
     pub(crate) name: Arc<str>,
-    /// Every test once, in the order of its node id.
-    pub(crate) cases: Vec<TestCase>,
+    pub(crate) cases: Cases,
 }
 
 /// A merged run: every test once, in the order of its node id.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Report {
     pub(crate) suite: String,
-    pub(crate) cases: Vec<TestCase>,
+    pub(crate) cases: Cases,
     /// One per shard of the plan, in order, of one environment after the other.
     pub(crate) shards: Vec<ShardRun>,
     /// Empty where there is only one.
@@ -318,7 +327,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn totals(&self) -> Totals {
-        Totals::of(&self.cases)
+        self.cases.totals()
     }
 
     /// The same report seen from a folder above: paths of files get `prefix` in front.
@@ -326,15 +335,9 @@ impl Report {
         if prefix.as_str().is_empty() {
             return self;
         }
-        let elsewhere = self.environments.iter_mut().flat_map(|it| &mut it.cases);
-        for case in self.cases.iter_mut().chain(elsewhere) {
-            let problems = case
-                .problems
-                .iter_mut()
-                .filter_map(|problem| problem.location.as_mut());
-            for location in problems.chain(case.location.as_mut()) {
-                location.path = prefix.join(&location.path);
-            }
+        let elsewhere = self.environments.iter_mut().map(|it| &mut it.cases);
+        for cases in elsewhere.chain([&mut self.cases]) {
+            cases.move_below(prefix);
         }
         self
     }

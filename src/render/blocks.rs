@@ -232,7 +232,7 @@ fn slowest(view: &View<'_>) -> Option<Block> {
     if view.slowest.is_empty() {
         return None;
     }
-    let item = |case: &&TestCase| {
+    let item = |case: &TestCase| {
         let url = case
             .location
             .as_ref()

@@ -20,7 +20,7 @@ pub(super) fn rows(report: &Report) -> Vec<EnvironmentRow<'_>> {
         let start = ours.clone().filter_map(|it| it.started).reduce(f64::min);
         let end = ours.filter_map(|it| it.ended).reduce(f64::max);
         let wall = start.zip(end).map(|(start, end)| (end - start).max(0.0));
-        (Totals::of(&run.cases), wall)
+        (run.cases.totals(), wall)
     };
     let runs = report.environments.iter();
     runs.map(|run| {

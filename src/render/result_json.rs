@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::model::case_table::Case;
+use crate::model::cases::Cases;
 use crate::model::comparison::{Baseline, BaselineTest, Comparison};
 use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, TestCase, Totals};
+use crate::model::report::{Outcome, Totals};
 
 use super::environments::EnvironmentRow;
 use super::explanation::Explanation;
@@ -18,8 +20,9 @@ use super::view::{ShardRow, View};
 
 pub(crate) const RESULT_VERSION: u32 = 1;
 
+/// The tests are a list where it is read, and are made one by one where it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ResultJson {
+pub(crate) struct ResultJson<Tests = Vec<TestJson>> {
     pub(crate) version: u32,
     pub(crate) suite: String,
     /// `green` or `red`.
@@ -49,7 +52,7 @@ pub(crate) struct ResultJson {
     /// Empty where there is only one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) environments: Vec<EnvironmentJson>,
-    pub(crate) tests: Vec<TestJson>,
+    pub(crate) tests: Tests,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -145,8 +148,18 @@ pub(crate) struct TestJson {
     pub(crate) environments: BTreeMap<String, Outcome>,
 }
 
+/// Every one as a [`TestJson`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TestsJson<'a>(&'a Cases);
+
+impl Serialize for TestsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(TestJson::from))
+    }
+}
+
 /// The exit code is handed in: it belongs to the program, not to the view.
-pub(crate) fn result_json(view: &View<'_>, exit_code: u8) -> ResultJson {
+pub(crate) fn result_json<'a>(view: &View<'a>, exit_code: u8) -> ResultJson<TestsJson<'a>> {
     ResultJson {
         version: RESULT_VERSION,
         suite: view.suite.to_owned(),
@@ -174,7 +187,7 @@ pub(crate) fn result_json(view: &View<'_>, exit_code: u8) -> ResultJson {
             .iter()
             .map(EnvironmentJson::from)
             .collect(),
-        tests: view.cases.iter().map(TestJson::from).collect(),
+        tests: TestsJson(view.cases),
         warnings: view.warnings.to_vec(),
     }
 }
@@ -315,15 +328,17 @@ impl From<&ShardRow> for ShardJson {
     }
 }
 
-impl From<&TestCase> for TestJson {
-    fn from(case: &TestCase) -> Self {
+impl From<Case<'_>> for TestJson {
+    fn from(case: Case<'_>) -> Self {
+        let told = case.told();
+        let environments = told.into_iter().flat_map(|case| &case.environments);
         Self {
-            id: case.id.to_string(),
-            outcome: case.outcome,
+            id: case.id().into_owned(),
+            outcome: case.outcome(),
             seconds: microseconds(case.duration().as_secs_f64()),
-            shard: case.shard.map(|shard| shard.to_string()),
-            attempts: case.attempts,
-            environments: (case.environments.iter())
+            shard: case.shard().map(|shard| shard.to_string()),
+            attempts: told.map_or(1, |case| case.attempts),
+            environments: environments
                 .map(|(name, outcome)| (name.to_string(), *outcome))
                 .collect(),
         }

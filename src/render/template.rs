@@ -7,9 +7,10 @@
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value, context};
 
+use serde::Serialize;
+
 use super::comment::{COMMENT_BYTES, comment, marker};
 use super::markdown::text;
-use super::result_json::ResultJson;
 use super::sentence::Sentence;
 use super::view::View;
 
@@ -40,7 +41,11 @@ impl Template {
     ///
     /// # Errors
     /// The template uses what is not there, or the result is too long.
-    pub(crate) fn comment(&self, view: &View<'_>, result: &ResultJson) -> Result<String, String> {
+    pub(crate) fn comment(
+        &self,
+        view: &View<'_>,
+        result: &impl Serialize,
+    ) -> Result<String, String> {
         let template = self
             .0
             .get_template(NAME)
@@ -118,7 +123,7 @@ mod tests {
     #[test]
     fn text_of_tests_is_harmless_in_it() {
         let mut story = stories::one_failure();
-        story.report.cases[0].id =
+        story.report.cases.whole_mut()[0].id =
             crate::model::node_id::NodeId::new("@octocat <b>[x](http://e.vil) #1");
         let view = story.view();
         let template = Template::parse(

@@ -1,11 +1,12 @@
 //! What every sink shows of a run, computed once: sorted, counted, and in words.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 
 use crate::coverage::diff::Patch;
+use crate::model::case_table::Case;
+use crate::model::cases::Cases;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::{Coverage, CoverageTotals};
 use crate::model::history::{End, Ends};
@@ -104,7 +105,7 @@ pub(crate) struct View<'a> {
     pub(crate) lost: Vec<&'a TestCase>,
     pub(crate) flaky: Vec<&'a TestCase>,
     /// The slowest first.
-    pub(crate) slowest: Vec<&'a TestCase>,
+    pub(crate) slowest: Vec<TestCase>,
     pub(crate) shards: Vec<ShardRow>,
     /// Empty where there is only one.
     pub(crate) environments: Vec<EnvironmentRow<'a>>,
@@ -112,7 +113,7 @@ pub(crate) struct View<'a> {
     /// Only with coverage, and where a change is known.
     pub(crate) patch: Option<PatchView<'a>>,
     pub(crate) warnings: &'a [String],
-    pub(crate) cases: &'a [TestCase],
+    pub(crate) cases: &'a Cases,
     pub(crate) verdict: &'a Verdict,
 }
 
@@ -172,7 +173,7 @@ impl<'a> View<'a> {
         let totals = report.totals();
         let wall_seconds = report.wall_seconds();
         let reasons: Vec<Explanation> = verdict.reasons.iter().map(Explanation::from).collect();
-        let with = |wanted: fn(Outcome) -> bool| sorted(report, wanted);
+        let with = |wanted: fn(Outcome) -> bool| told(report, wanted);
         Self {
             suite: &report.suite,
             title,
@@ -205,7 +206,7 @@ impl<'a> View<'a> {
             ends,
             lost: with(|outcome| outcome == Outcome::Lost),
             flaky: with(|outcome| outcome == Outcome::Flaky),
-            slowest: slowest(report),
+            slowest: slowest(&report.cases),
             shards: shard_rows(report),
             environments: environments::rows(report),
             coverage: coverage.map(CoverageView::new),
@@ -319,25 +320,22 @@ pub(super) fn figures(totals: CoverageTotals, with_branches: bool) -> String {
     )
 }
 
-fn sorted(report: &Report, wanted: impl Fn(Outcome) -> bool) -> Vec<&TestCase> {
-    let mut cases: Vec<&TestCase> = report
-        .cases
-        .iter()
-        .filter(|case| wanted(case.outcome))
-        .collect();
-    cases.sort_by_key(|case| &case.id);
-    cases
+fn told(report: &Report, wanted: impl Fn(Outcome) -> bool) -> Vec<&TestCase> {
+    let wanted = report.cases.told().filter(|case| wanted(case.outcome));
+    wanted.collect()
 }
 
-fn slowest(report: &Report) -> Vec<&TestCase> {
-    let mut cases: Vec<&TestCase> = report
-        .cases
-        .iter()
-        .filter(|case| !case.duration().is_zero())
-        .collect();
-    cases.sort_by_key(|case| (Reverse(case.duration()), &case.id));
-    cases.truncate(MOST_ROWS);
-    cases
+/// Among equals those that come first.
+fn slowest(cases: &Cases) -> Vec<TestCase> {
+    let mut slowest: Vec<Case<'_>> = Vec::new();
+    for case in cases.iter().filter(|case| !case.duration().is_zero()) {
+        let at = slowest.partition_point(|known| known.duration() >= case.duration());
+        if at < MOST_ROWS {
+            slowest.truncate(MOST_ROWS - 1);
+            slowest.insert(at, case);
+        }
+    }
+    slowest.into_iter().map(Case::to_whole).collect()
 }
 
 fn shard_rows(report: &Report) -> Vec<ShardRow> {

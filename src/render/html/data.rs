@@ -1,12 +1,16 @@
 //! What the page's script makes its lists of, in few bytes: rows instead of objects, a file's name
 //! once, long texts packed away.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::io;
 
 use camino::Utf8Path;
-use serde::Serialize;
+use serde::ser::{Error as _, SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
 
+use crate::model::case_table::Case;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::{Coverage, FileCoverage, Line};
 use crate::model::node_id::NodeId;
@@ -16,6 +20,7 @@ use crate::render::view::View;
 use crate::render::visible;
 
 use super::pack::{Packer, Place};
+use super::safe_json::safe_json;
 
 /// Budgets of the page, in bytes: together with the page's own they stay below 20 MB.
 const ROWS_BYTES: usize = 7 << 20;
@@ -31,26 +36,6 @@ const MOST_PROBLEMS: usize = 50;
 
 /// Reads a file of the repository; `None` where it may not or cannot be read.
 pub(crate) type Sources<'a> = &'a dyn Fn(&Utf8Path) -> Option<String>;
-
-#[derive(Debug, Serialize)]
-pub(super) struct Data<'a> {
-    outcomes: Vec<&'static str>,
-    /// Where the repository's files are shown, if anywhere.
-    blob: Option<&'a str>,
-    /// The folder of the suite inside of the repository, with a slash at its end, or empty.
-    folder: String,
-    /// Files of the tests, as their ids have them.
-    files: Vec<String>,
-    /// The worst first.
-    tests: Vec<Row>,
-    /// By their place in `tests`.
-    notes: BTreeMap<usize, Note>,
-    /// Tests that had no room.
-    hidden: usize,
-    branch: bool,
-    sources: Vec<FileRow>,
-    texts: Vec<String>,
-}
 
 /// File (its place in `files`), the rest of the id, outcome, shard (0 for none), then setup, call and
 /// teardown in tenths of milliseconds, and the line of its definition (0 if it is not in that file).
@@ -115,122 +100,190 @@ struct SourceText {
     partial: Vec<(Line, Vec<Line>)>,
 }
 
-impl<'a> Data<'a> {
-    /// # Errors
-    /// None that data of ours could cause.
-    pub(super) fn new(view: &'a View<'_>, sources: Sources<'_>) -> serde_json::Result<Self> {
-        let mut data = Self {
-            outcomes: Outcome::ALL.map(Outcome::name).into(),
-            blob: view
-                .links
-                .blob_base
-                .as_deref()
-                .filter(|url| is_plain_url(url)),
-            folder: name(folder(view)),
-            files: Vec::new(),
-            tests: Vec::new(),
-            notes: BTreeMap::new(),
-            hidden: 0,
-            branch: view
-                .coverage
-                .as_ref()
-                .is_some_and(|coverage| coverage.branch),
-            sources: Vec::new(),
-            texts: Vec::new(),
-        };
-        let mut packer = Packer::new(TEXTS_BYTES);
-        data.add_tests(view, &mut packer)?;
-        if let Some(coverage) = &view.coverage {
-            packer.allow(SOURCES_BYTES);
-            data.add_sources(coverage.all, sources, &mut packer)?;
-        }
-        data.texts = packer.finish();
-        Ok(data)
+/// Writes all of it as JSON that can stand in the page.
+///
+/// # Errors
+/// The writer's. None that data of ours could cause.
+pub(super) fn write(
+    view: &View<'_>,
+    sources: Sources<'_>,
+    out: impl io::Write,
+) -> serde_json::Result<()> {
+    let mut serializer = safe_json(out);
+    let mut data = serializer.serialize_map(None)?;
+    data.serialize_entry("outcomes", &Outcome::ALL.map(Outcome::name))?;
+    // Where the repository's files are shown, if anywhere.
+    let blob = view.links.blob_base.as_deref();
+    data.serialize_entry("blob", &blob.filter(|url| is_plain_url(url)))?;
+    // The folder of the suite inside of the repository, with a slash at its end, or empty.
+    data.serialize_entry("folder", &name(folder(view)))?;
+    // The worst first.
+    let rows = Rows::new(view);
+    data.serialize_entry("tests", &rows)?;
+    let Beside {
+        files,
+        notes,
+        hidden,
+        mut packer,
+        known: _,
+        folder: _,
+        past: _,
+        used: _,
+    } = rows.beside.into_inner();
+    // As the ids of the tests have them.
+    data.serialize_entry("files", &files)?;
+    // By their place in `tests`.
+    data.serialize_entry("notes", &notes)?;
+    // Tests that had no room.
+    data.serialize_entry("hidden", &hidden)?;
+    let coverage = view.coverage.as_ref();
+    data.serialize_entry("branch", &coverage.is_some_and(|coverage| coverage.branch))?;
+    let mut measured = Vec::new();
+    if let Some(coverage) = coverage {
+        packer.allow(SOURCES_BYTES);
+        measured = file_rows(coverage.all, sources, &mut packer)?;
     }
+    data.serialize_entry("sources", &measured)?;
+    data.serialize_entry("texts", &packer.finish())?;
+    SerializeMap::end(data)
+}
 
-    fn add_tests(&mut self, view: &'a View<'_>, packer: &mut Packer) -> serde_json::Result<()> {
-        let mut files: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut used = 0;
-        let folder = folder(view);
-        let mut past = view.comparison.map(past).unwrap_or_default();
-        for (position, case) in by_weight(view).into_iter().enumerate() {
-            let file = case.id.file();
-            let known = files.len();
-            let file = *files.entry(file).or_insert_with(|| {
-                let shown = name(file);
-                used += shown.len();
-                self.files.push(shown);
-                known
-            });
-            let (row, mut note) = row(case, file, folder);
-            if used > ROWS_BYTES / 2 {
-                note.message.clear();
-            }
-            if let Some(past) = past.remove(&case.id) {
-                note.past = past.past;
-                note.was = past.was;
-                note.before = past.before;
-            }
-            used += 40 + row.1.len() + note.message.len();
-            used += 20 * note.past.len() + note.was.as_ref().map_or(0, String::len);
-            if used > ROWS_BYTES {
-                self.hidden = view.cases.len() - position;
-                break;
-            }
-            if says_something(case) {
-                if packer.has_room() {
-                    note.text = packer.add(&case_text(case))?;
-                }
-                note.cut = note.text.is_none();
-            }
-            self.tests.push(row);
-            if note != Note::default() {
-                self.notes.insert(position, note);
-            }
-        }
-        Ok(())
-    }
+/// The rows of all tests, made one by one while they are written.
+struct Rows<'a> {
+    view: &'a View<'a>,
+    beside: RefCell<Beside<'a>>,
+}
 
-    fn add_sources(
-        &mut self,
-        coverage: &Coverage,
-        sources: Sources<'_>,
-        packer: &mut Packer,
-    ) -> serde_json::Result<()> {
-        let mut files: Vec<(&Utf8Path, &FileCoverage)> = coverage
-            .files
-            .iter()
-            .map(|(path, file)| (path.as_path(), file))
-            .collect();
-        // Where there is room for some only, it is for those with something to look at.
-        files.sort_by_key(|(_, file)| file.missing.is_empty() && file.missing_arcs.is_empty());
-        for (path, file) in files {
-            let totals = file.totals();
-            let text = packer.add(&source_text(file, sources(path)))?;
-            self.sources.push((
-                name(path.as_str()),
-                totals.statements,
-                totals.covered,
-                totals.branches,
-                totals.covered_branches,
-                text,
-            ));
+/// What is found out while the rows are made.
+struct Beside<'a> {
+    /// Files of the tests.
+    files: Vec<String>,
+    notes: BTreeMap<usize, Note>,
+    hidden: usize,
+    packer: Packer,
+    /// Of each file its place in `files`.
+    known: BTreeMap<&'a str, usize>,
+    folder: &'a str,
+    past: BTreeMap<&'a str, Note>,
+    /// Bytes of rows so far, about.
+    used: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(view: &'a View<'a>) -> Self {
+        Self {
+            view,
+            beside: RefCell::new(Beside {
+                files: Vec::new(),
+                notes: BTreeMap::new(),
+                hidden: 0,
+                packer: Packer::new(TEXTS_BYTES),
+                known: BTreeMap::new(),
+                folder: folder(view),
+                past: view.comparison.map(past).unwrap_or_default(),
+                used: 0,
+            }),
         }
-        self.sources.sort();
-        Ok(())
     }
 }
 
-/// The worst first, and among equals by id.
-pub(super) fn by_weight<'a>(view: &View<'a>) -> Vec<&'a TestCase> {
-    let mut cases: Vec<&TestCase> = view.cases.iter().collect();
-    cases.sort_by_key(|case| (Reverse(case.outcome), &case.id));
-    cases
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut beside = self.beside.borrow_mut();
+        let cases = self.view.cases;
+        let mut rows = serializer.serialize_seq(None)?;
+        for (position, place) in by_weight(self.view).into_iter().enumerate() {
+            let made = beside.row(position, cases.get(place as usize));
+            let Some(row) = made.map_err(S::Error::custom)? else {
+                beside.hidden = cases.len() - position;
+                break;
+            };
+            rows.serialize_element(&row)?;
+        }
+        SerializeSeq::end(rows)
+    }
+}
+
+impl<'a> Beside<'a> {
+    /// `None` where there is no room left.
+    fn row(&mut self, position: usize, case: Case<'a>) -> serde_json::Result<Option<Row>> {
+        let file = case.file();
+        let next = self.files.len();
+        let file = *self.known.entry(file).or_insert_with(|| {
+            let shown = name(file);
+            self.used += shown.len();
+            self.files.push(shown);
+            next
+        });
+        let (row, mut note) = row(case, file, self.folder);
+        if self.used > ROWS_BYTES / 2 {
+            note.message.clear();
+        }
+        if !self.past.is_empty()
+            && let Some(past) = self.past.remove(&*case.id())
+        {
+            note.past = past.past;
+            note.was = past.was;
+            note.before = past.before;
+        }
+        self.used += 40 + row.1.len() + note.message.len();
+        self.used += 20 * note.past.len() + note.was.as_ref().map_or(0, String::len);
+        if self.used > ROWS_BYTES {
+            return Ok(None);
+        }
+        if let Some(case) = case.told().filter(|case| says_something(case)) {
+            if self.packer.has_room() {
+                note.text = self.packer.add(&case_text(case))?;
+            }
+            note.cut = note.text.is_none();
+        }
+        if note != Note::default() {
+            self.notes.insert(position, note);
+        }
+        Ok(Some(row))
+    }
+}
+
+fn file_rows(
+    coverage: &Coverage,
+    sources: Sources<'_>,
+    packer: &mut Packer,
+) -> serde_json::Result<Vec<FileRow>> {
+    let mut files: Vec<(&Utf8Path, &FileCoverage)> = coverage
+        .files
+        .iter()
+        .map(|(path, file)| (path.as_path(), file))
+        .collect();
+    // Where there is room for some only, it is for those with something to look at.
+    files.sort_by_key(|(_, file)| file.missing.is_empty() && file.missing_arcs.is_empty());
+    let mut rows = Vec::new();
+    for (path, file) in files {
+        let totals = file.totals();
+        let text = packer.add(&source_text(file, sources(path)))?;
+        rows.push((
+            name(path.as_str()),
+            totals.statements,
+            totals.covered,
+            totals.branches,
+            totals.covered_branches,
+            text,
+        ));
+    }
+    rows.sort();
+    Ok(rows)
+}
+
+/// Places in the view's cases: the worst first, and among equals by id.
+pub(super) fn by_weight(view: &View<'_>) -> Vec<u32> {
+    let all = u32::try_from(view.cases.len()).unwrap_or(u32::MAX);
+    let mut places: Vec<u32> = (0..all).collect();
+    places.sort_by_key(|place| Reverse(view.cases.get(*place as usize).outcome()));
+    places
 }
 
 /// What the comparison says of each test.
-fn past(found: &Comparison) -> BTreeMap<&NodeId, Note> {
-    let mut notes: BTreeMap<&NodeId, Note> = BTreeMap::new();
+fn past(found: &Comparison) -> BTreeMap<&str, Note> {
+    let mut notes: BTreeMap<&str, Note> = BTreeMap::new();
     let lists: [(&str, &[NodeId]); 5] = [
         ("new failure", &found.new_failures),
         ("known failure", &found.known_failures),
@@ -240,16 +293,16 @@ fn past(found: &Comparison) -> BTreeMap<&NodeId, Note> {
     ];
     for (word, ids) in lists {
         for id in ids {
-            notes.entry(id).or_default().past.push(word);
+            notes.entry(id.as_str()).or_default().past.push(word);
         }
     }
     for (old, new) in &found.renamed {
-        let note = notes.entry(new).or_default();
+        let note = notes.entry(new.as_str()).or_default();
         note.past.push("renamed");
         note.was = Some(name(old.as_str()));
     }
     for slower in &found.slower {
-        let note = notes.entry(&slower.id).or_default();
+        let note = notes.entry(slower.id.as_str()).or_default();
         note.past.push("slower");
         note.before = Some((slower.before * 1e4).round() / 1e4);
     }
@@ -258,42 +311,41 @@ fn past(found: &Comparison) -> BTreeMap<&NodeId, Note> {
 
 /// Ids are seen from the folder of the suite, locations from the repository.
 fn folder<'a>(view: &View<'a>) -> &'a str {
-    let above = |case: &'a TestCase| {
-        let path = case.location.as_ref()?.path.as_str();
-        path.strip_suffix(case.id.file())
-    };
+    let above = |case: Case<'a>| case.location()?.0.strip_suffix(case.file());
     view.cases.iter().find_map(above).unwrap_or_default()
 }
 
-fn row(case: &TestCase, file: usize, folder: &str) -> (Row, Note) {
-    let id = case.id.as_str();
-    let own = case
-        .location
-        .as_ref()
-        .filter(|location| location.path.as_str().strip_prefix(folder) == Some(case.id.file()));
-    let elsewhere = case.location.as_ref().filter(|_| own.is_none());
-    let message = case.main_problem().map_or_else(String::new, |problem| {
+fn row(case: Case<'_>, file: usize, folder: &str) -> (Row, Note) {
+    let location = case.location();
+    let is_own = |(path, _): &(&str, u32)| path.strip_prefix(folder) == Some(case.file());
+    let own = location.filter(is_own);
+    let elsewhere = location.filter(|_| own.is_none());
+    let told = case.told();
+    let problem = told.and_then(TestCase::main_problem);
+    let message = problem.map_or_else(String::new, |problem| {
         visible::cut(&visible::first_line(&problem.message), MESSAGE_BYTES).into_owned()
     });
     let tenths = |time: std::time::Duration| u64::try_from(time.as_micros() / 100).unwrap_or(0);
+    let [setup, call, teardown] = case.times().map(tenths);
+    let (head, tail) = case.id_parts();
     let row = (
         file,
-        name(&id[case.id.file().len()..]),
+        name(&[&head[case.file().len()..], tail].concat()),
         Outcome::ALL
             .iter()
-            .position(|outcome| *outcome == case.outcome)
+            .position(|outcome| *outcome == case.outcome())
             .unwrap_or(0),
-        case.shard.map_or(0, crate::model::shard::Shard::index),
-        tenths(case.setup),
-        tenths(case.call),
-        tenths(case.teardown),
-        own.map_or(0, |location| location.line),
+        case.shard().map_or(0, crate::model::shard::Shard::index),
+        setup,
+        call,
+        teardown,
+        own.map_or(0, |(_, line)| line),
     );
     let note = Note {
         message,
-        attempts: (case.attempts > 1).then_some(case.attempts),
-        environments: environments(case),
-        place: elsewhere.map(|location| (name(location.path.as_str()), location.line)),
+        attempts: told.map(|case| case.attempts).filter(|times| *times > 1),
+        environments: told.map(environments).unwrap_or_default(),
+        place: elsewhere.map(|(path, line)| (name(path), line)),
         ..Note::default()
     };
     (row, note)

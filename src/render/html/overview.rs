@@ -1,7 +1,10 @@
 //! What the template fills in: the overview, in words, and nothing escaped yet.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
+use crate::model::case_table::Case;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
@@ -207,12 +210,19 @@ struct PatchedFile {
     share: f64,
 }
 
+/// The order of [`by_weight`].
+fn weight(case: Case<'_>) -> (Reverse<Outcome>, (&str, &str)) {
+    (Reverse(case.outcome()), case.id_parts())
+}
+
 impl Overview {
     pub(super) fn new(view: &View<'_>) -> Self {
         let ordered = by_weight(view);
         let place_of = |case: &TestCase| {
-            let found = ordered.iter().position(|other| std::ptr::eq(*other, case));
-            found.unwrap_or(0)
+            let place = |place: &u32| weight(view.cases.get(*place as usize));
+            ordered
+                .binary_search_by_key(&weight(case.into()), place)
+                .unwrap_or(0)
         };
         let list = |cases: &[&TestCase]| List {
             tests: cases
@@ -260,7 +270,7 @@ impl Overview {
             flaky: list(&view.flaky),
             quarantined: list(&view.quarantined.iter().map(|it| it.0).collect::<Vec<_>>()),
             quarantine: view.quarantined.iter().take(LIST).map(muted).collect(),
-            slowest: list(&view.slowest).tests,
+            slowest: list(&view.slowest.iter().collect::<Vec<_>>()).tests,
             coverage: view.coverage.as_ref().map(|coverage| {
                 let before = view.comparison.and_then(|found| found.coverage);
                 covered(coverage, before)

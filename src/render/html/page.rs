@@ -1,5 +1,8 @@
 //! The page as a whole.
 
+use std::io;
+
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Serde;
@@ -8,10 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::render::view::View;
 
-use super::data::Data;
+use super::data;
 pub(crate) use super::data::Sources;
 use super::overview::Overview;
-use super::safe_json::safe_json;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -26,27 +28,37 @@ const SCRIPT: &str = concat!(
     include_str!("script/page.js"),
 );
 
-/// The whole page, below 20 MB; `sources` has the files that were measured.
+/// Where the data goes: no text of a test can be it, as its `<` would be escaped.
+const DATA: &str = "<data>";
+
+/// Writes the whole page, below 20 MB; `sources` has the files that were measured.
 ///
 /// # Errors
-/// None that data could cause: it would be a mistake in the template.
-pub(crate) fn page(view: &View<'_>, sources: Sources<'_>) -> anyhow::Result<String> {
+/// The writer's. None that data could cause: it would be a mistake in the template.
+pub(crate) fn page(
+    view: &View<'_>,
+    sources: Sources<'_>,
+    mut out: impl io::Write,
+) -> anyhow::Result<()> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    let data = safe_json(&Data::new(view, sources)?)?;
     let safe = |text: &str| Value::from_safe_string(text.to_owned());
-    Ok(environment.render_named_str(
+    let frame = environment.render_named_str(
         "page.html",
         TEMPLATE,
         context! {
             policy => policy(),
             style => safe(STYLE),
             script => safe(SCRIPT),
-            data => Value::from_safe_string(data),
+            data => safe(DATA),
             overview => Value::from(Serde(Overview::new(view))),
         },
-    )?)
+    )?;
+    let (head, foot) = frame.split_once(DATA).context("it has no place for data")?;
+    out.write_all(head.as_bytes())?;
+    data::write(view, sources, &mut out)?;
+    Ok(out.write_all(foot.as_bytes())?)
 }
 
 /// The content security policy (<https://www.w3.org/TR/CSP3/>): our script and our style, and nothing

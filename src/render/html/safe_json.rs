@@ -2,24 +2,16 @@
 
 use std::io;
 
-use serde::Serialize;
+use serde_json::Serializer;
 
-/// JSON without a character that could end the element, open a comment or begin an entity
+/// Writes JSON without a character that could end the element, open a comment or begin an entity
 /// (<https://html.spec.whatwg.org/multipage/scripting.html#restrictions-for-contents-of-script-elements>).
 /// Such characters only ever stand inside of JSON's strings, where `\u003c` means the same.
-///
-/// # Errors
-/// The value has a key that is no string, or a number that JSON cannot hold.
-pub(super) fn safe_json(value: &impl Serialize) -> serde_json::Result<String> {
-    let mut bytes = Vec::new();
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut bytes, Escaping,
-    ))?;
-    // The formatter and the serializer write nothing but whole characters.
-    Ok(String::from_utf8(bytes).expect("JSON is UTF-8"))
+pub(super) fn safe_json<W: io::Write>(out: W) -> Serializer<W, Escaping> {
+    Serializer::with_formatter(out, Escaping)
 }
 
-struct Escaping;
+pub(super) struct Escaping;
 
 impl serde_json::ser::Formatter for Escaping {
     fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
@@ -41,12 +33,20 @@ impl serde_json::ser::Formatter for Escaping {
 mod tests {
     use proptest::prelude::*;
 
+    use serde::Serialize;
+
     use super::*;
     use crate::render::gfm::hostile;
 
+    fn shown(value: &impl Serialize) -> String {
+        let mut bytes = Vec::new();
+        value.serialize(&mut safe_json(&mut bytes)).expect("JSON");
+        String::from_utf8(bytes).expect("UTF-8")
+    }
+
     #[test]
     fn escapes_what_means_something_to_html() {
-        let shown = safe_json(&["</script><!--&lt;", "é\u{2028}\n\""]).expect("JSON");
+        let shown = shown(&["</script><!--&lt;", "é\u{2028}\n\""]);
         assert_eq!(
             shown,
             r#"["\u003c/script\u003e\u003c!--\u0026lt;","é\u2028\n\""]"#
@@ -56,7 +56,7 @@ mod tests {
     proptest! {
         #[test]
         fn says_the_same_without_markup(text in hostile()) {
-            let shown = safe_json(&text).expect("JSON");
+            let shown = shown(&text);
             prop_assert!(!shown.contains(['<', '>', '&']));
             prop_assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON"), text);
         }

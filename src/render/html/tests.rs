@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
 use serde_json::Value;
 
-use super::page::page;
 use crate::model::coverage::{Coverage, FileCoverage};
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
@@ -22,7 +21,7 @@ use crate::render::visible;
 const MEGABYTE: usize = 1_000_000;
 
 fn rendered(story: &Story, source: &str) -> String {
-    page(&story.view(), &|_| Some(source.to_owned())).expect("a page")
+    stories::page(&story.view(), Some(source))
 }
 
 fn parsed(page: &str) -> Html {
@@ -102,7 +101,7 @@ fn saying(text: &dyn Fn(usize) -> String) -> Story {
     ]);
     story.report.suite = say();
     story.report.warnings = vec![say()];
-    let muted = story.report.cases[0].id.clone();
+    let muted = NodeId::new(story.report.cases.get(0).id());
     story.quarantined = vec![Quarantined {
         id: muted,
         reason: say(),
@@ -334,7 +333,7 @@ fn fifty_thousand_tests_and_two_thousand_files_are_below_twenty_megabytes() {
         let number: usize = path.as_str().rsplit(['_', '.']).nth(1)?.parse().ok()?;
         Some(lines[number * 97..number * 97 + 300].join("\n"))
     };
-    let page = page(&story.view(), &read).expect("a page");
+    let page = stories::page_of(&story.view(), &read);
     assert!(page.len() < 20 * MEGABYTE, "{} bytes", page.len());
     let data = data(&parsed(&page));
     assert_eq!(data["tests"].as_array().map(Vec::len), Some(50_000));
@@ -371,7 +370,7 @@ fn what_does_not_compress_is_left_out_and_said() {
             output[start..start + 4000].to_owned()
         },
     );
-    let page = page(&story.view(), &|_| None).expect("a page");
+    let page = stories::page(&story.view(), None);
     assert!(page.len() < 20 * MEGABYTE, "{} bytes", page.len());
     let data = data(&parsed(&page));
     assert!(data["hidden"].as_u64() > Some(1000));
@@ -415,6 +414,6 @@ fn an_odd_server_is_not_linked_to() {
         ends,
         links,
     });
-    let page = page(&view, &|_| None).expect("a page");
+    let page = stories::page(&view, None);
     assert!(!page.contains("javascript:alert"));
 }

@@ -4,20 +4,19 @@ use super::Story;
 use crate::analysis::environments::unite;
 use crate::model::report::Outcome;
 use crate::model::verdict::Reason;
-use crate::render::html::page;
-use crate::render::result_json::result_json;
+use crate::render::result_json::{ResultJson, result_json};
 use crate::render::style::{Options, Style};
 use crate::render::{comment, terminal};
 
 fn two_environments() -> Story {
     let mut one = super::one_failure().report;
-    for case in &mut one.cases {
+    for case in one.cases.whole_mut() {
         case.outcome = Outcome::Passed;
         case.problems.clear();
     }
-    one.cases.pop();
+    one.cases.whole_mut().pop();
     let mut two = super::one_failure().report;
-    two.cases.remove(0);
+    two.cases.whole_mut().remove(0);
     two.shards[0].started = None;
     two.warnings.push("odd".to_owned());
     let nothing = Story::new(&[], Vec::new()).report;
@@ -135,7 +134,7 @@ fn the_terminal_says_where() {
 #[test]
 fn the_page_has_the_same_columns() {
     let story = two_environments();
-    let page = page::page(&story.view(), &|_| None).expect("a page");
+    let page = super::page(&story.view(), None);
     let begin = page.find("<h2>Environments</h2>").expect("the section");
     let text = &page[begin..];
     let text = &text[..text.find("</section>").expect("its end")];
@@ -148,7 +147,8 @@ fn the_page_has_the_same_columns() {
 #[test]
 fn other_programs_get_the_outcome_in_each() {
     let story = two_environments();
-    let result = result_json(&story.view(), 3);
+    let text = serde_json::to_string(&result_json(&story.view(), 3)).expect("JSON");
+    let result: ResultJson = serde_json::from_str(&text).expect("ours");
     let failed = result
         .tests
         .iter()

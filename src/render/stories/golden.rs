@@ -7,11 +7,10 @@ use camino::Utf8PathBuf;
 use fs_err as fs;
 use scraper::{ElementRef, Html};
 
-use super::{Story, shard, test};
+use super::{Story, page, shard, test};
 use crate::model::report::Outcome;
 use crate::render::annotations::annotations;
 use crate::render::comment::comment;
-use crate::render::html::page::page;
 use crate::render::shared_comment::compose::compose;
 use crate::render::shared_comment::section::Own;
 use crate::render::summary::{JOB_SUMMARY_BYTES, summary};
@@ -26,9 +25,7 @@ fn tell(name: &str, view: &View<'_>) {
 }
 
 fn tell_with(name: &str, view: &View<'_>, comment: &str) {
-    let page = page(view, &|_| {
-        Some("one = 1\ntwo = 2\nthree = 3\nfour = 4\n".to_owned())
-    });
+    let page = page(view, Some("one = 1\ntwo = 2\nthree = 3\nfour = 4\n"));
     let marks = annotations(view);
     let log: String = marks
         .iter()
@@ -38,7 +35,7 @@ fn tell_with(name: &str, view: &View<'_>, comment: &str) {
         ("summary.md", summary(view, JOB_SUMMARY_BYTES)),
         ("comment.md", comment.to_owned()),
         ("annotations.txt", log),
-        ("report.txt", words(&page.expect("a page"))),
+        ("report.txt", words(&page)),
     ] {
         agree(name, file, &shortened(&text));
     }
@@ -111,7 +108,7 @@ fn without_comparison(mut story: Story) -> Story {
 /// All that was broken in the baseline passes.
 fn everything_is_fixed() -> Story {
     let mut story = super::a_regression();
-    for case in &mut story.report.cases {
+    for case in story.report.cases.whole_mut() {
         if case.outcome == Outcome::Failed {
             case.outcome = Outcome::Passed;
             case.problems.clear();
@@ -180,8 +177,8 @@ fn golden_run_again() {
 #[test]
 fn golden_fork() {
     let mut story = super::one_failure();
-    story.report.cases[0].stdout = "::set-output name=x::@octocat\n".to_owned();
-    story.report.cases[4].problems[0].message =
+    story.report.cases.whole_mut()[0].stdout = "::set-output name=x::@octocat\n".to_owned();
+    story.report.cases.whole_mut()[4].problems[0].message =
         "::error::</details> @octocat [x](http://e)".to_owned();
     let mut view = story.view();
     view.not_compared = Some("the run of a fork leaves nothing");
@@ -215,7 +212,7 @@ fn golden_monorepo() {
 #[test]
 fn golden_five_thousand_failures() {
     let mut story = super::many_failures(5000, "assert 7 == 8\nE   assert 7 == 8\n");
-    story.report.cases.push(test(
+    story.report.cases.whole_mut().push(test(
         "tests/test_a.py::test_b",
         Outcome::Passed,
         5,

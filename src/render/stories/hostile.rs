@@ -9,6 +9,7 @@ use proptest::test_runner::TestRunner;
 use super::limits::assert_is_ours;
 use super::{Story, compared, problem, shard, test};
 use crate::model::comparison::SlowDown;
+use crate::model::node_id::NodeId;
 use crate::model::report::{Outcome, ProblemKind};
 use crate::model::verdict::Reason;
 use crate::render::annotations::annotations;
@@ -64,7 +65,7 @@ fn saying(strings: &[String]) -> Story {
         },
     ]);
     let mut found = compared(&story, [&strings[0], &strings[1], &strings[2]]);
-    let ids = || story.report.cases.iter().map(|case| case.id.clone());
+    let ids = || story.report.cases.iter().map(|case| NodeId::new(case.id()));
     (found.added, found.removed) = (ids().take(40).collect(), ids().skip(40).take(40).collect());
     found.slower = ids()
         .map(|id| SlowDown {

@@ -25,6 +25,7 @@ use crate::model::report::{
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
 
+use super::html::page::{self, Sources};
 use super::view::{Links, View, ViewInput};
 
 /// A run with everything a view is made from.
@@ -41,7 +42,8 @@ pub(super) struct Story {
 
 impl Story {
     /// Every test in the shard it names; shards start together and take as long as they are told.
-    pub(super) fn new(shard_seconds: &[Option<f64>], cases: Vec<TestCase>) -> Self {
+    pub(super) fn new(shard_seconds: &[Option<f64>], mut cases: Vec<TestCase>) -> Self {
+        cases.sort_by(|one, two| one.id.cmp(&two.id));
         let total = u16::try_from(shard_seconds.len()).expect("few shards");
         let shards = Shard::all(total)
             .zip(shard_seconds)
@@ -58,7 +60,7 @@ impl Story {
             .collect();
         let report = Report {
             suite: "tests".to_owned(),
-            cases,
+            cases: cases.into(),
             shards,
             environments: Vec::new(),
             warnings: Vec::new(),
@@ -99,6 +101,17 @@ impl Story {
             },
         })
     }
+}
+
+/// The page, where every measured file has that text.
+pub(super) fn page(view: &View<'_>, source: Option<&str>) -> String {
+    page_of(view, &|_| source.map(ToOwned::to_owned))
+}
+
+pub(super) fn page_of(view: &View<'_>, sources: Sources<'_>) -> String {
+    let mut page = Vec::new();
+    page::page(view, sources, &mut page).expect("a page");
+    String::from_utf8(page).expect("UTF-8")
 }
 
 pub(super) fn shard(index: u16, total: u16) -> Shard {
@@ -334,6 +347,7 @@ pub(super) fn known_failures_only() -> Story {
     story
         .report
         .cases
+        .whole_mut()
         .retain(|case| case.id.as_str() != "tests/test_shop.py::test_total");
     let found = story.comparison.as_mut().expect("a comparison");
     found.new_failures.clear();
@@ -360,7 +374,7 @@ pub(super) fn compared(story: &Story, [a, b, c]: [&String; 3]) -> Comparison {
             .cases
             .iter()
             .take(1)
-            .map(|case| case.id.clone())
+            .map(|case| NodeId::new(case.id()))
             .collect(),
         fixed: ids(),
         newly_skipped: ids(),

@@ -22,7 +22,8 @@ fn the_title_of_a_check_has_the_numbers() {
     flaky_and_failed
         .report
         .cases
-        .extend(super::one_failure().report.cases.pop());
+        .whole_mut()
+        .extend(super::one_failure().report.cases.whole_mut().pop());
     flaky_and_failed.verdict = super::one_failure().verdict;
     let mut below = super::all_green_with_coverage();
     below

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// That of [`Ord`], eight bytes at a time: musl takes them one by one.
-pub(super) fn compare(one: &str, two: &str) -> Ordering {
+pub(crate) fn compare(one: &str, two: &str) -> Ordering {
     let (ones, rest) = one.as_bytes().as_chunks::<8>();
     let (twos, other_rest) = two.as_bytes().as_chunks::<8>();
     let differ = ones.iter().zip(twos).find(|(one, two)| one != two);

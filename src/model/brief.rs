@@ -3,27 +3,27 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::model::node_id::NodeId;
-use crate::model::report::{Location, Outcome, TestCase};
-use crate::model::shard::Shard;
+use super::node_id::NodeId;
+use super::report::{Location, Outcome, TestCase};
+use super::shard::Shard;
 
 /// Of one attempt, borrowed from wherever it is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Brief<'a> {
     /// The node id, if it is known. Without it the id is `classname::name`, and the file is not known.
-    pub(super) exact: Option<Cow<'a, str>>,
+    pub(crate) exact: Option<Cow<'a, str>>,
     pub(crate) classname: Cow<'a, str>,
-    pub(super) name: Cow<'a, str>,
+    pub(crate) name: Cow<'a, str>,
     /// Where the test is defined: path and line.
-    pub(super) location: Option<(Cow<'a, str>, u32)>,
-    pub(super) shard: Option<Shard>,
+    pub(crate) location: Option<(Cow<'a, str>, u32)>,
+    pub(crate) shard: Option<Shard>,
     pub(crate) outcome: Outcome,
     /// Setup, call and teardown.
-    pub(super) duration: Duration,
+    pub(crate) duration: Duration,
 }
 
 impl<'a> Brief<'a> {
-    pub(super) fn of(case: &'a TestCase) -> Self {
+    pub(crate) fn of(case: &'a TestCase) -> Self {
         let id = case.id.as_str();
         let is_exact = case.file.is_some() || !is_joined(id, &case.classname, &case.name);
         let path = |at: &'a Location| (Cow::Borrowed(at.path.as_str()), at.line);
@@ -38,7 +38,7 @@ impl<'a> Brief<'a> {
         }
     }
 
-    pub(super) fn id(&self) -> Cow<'_, str> {
+    pub(crate) fn id(&self) -> Cow<'_, str> {
         match &self.exact {
             Some(id) => Cow::Borrowed(id),
             None if self.classname.is_empty() => Cow::Borrowed(&self.name),

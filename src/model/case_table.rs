@@ -1,22 +1,23 @@
-//! The cases of one report in little memory: a test with nothing to tell is a row of a table.
+//! The cases of one report: a test with nothing to tell is a row of a table.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+use camino::Utf8Path;
 use indexmap::IndexSet;
 
-use super::blocks::{Items, Span, Texts};
+use super::blocks::{Items, Texts};
 use super::brief::{Brief, is_joined};
+use super::node_id::NodeId;
 use super::order::compare;
-use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, TestCase, junit_names};
-use crate::model::shard::Shard;
+use super::report::{Outcome, TestCase, junit_names};
+use super::shard::Shard;
 
 /// Every test once.
 ///
 /// An id is kept in two parts, after the first `::`, so that ids are in the order of their parts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Cases {
+pub(crate) struct CaseTable {
     /// The first parts, which are the modules and classes of many tests each.
     heads: IndexSet<Box<str>>,
     /// The second parts of rows.
@@ -38,12 +39,13 @@ enum Slot {
     },
 }
 
-/// A brief, with numbers in place of texts.
+/// A brief of a test that passed or was skipped, with numbers in place of texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Row {
     nanoseconds: u64,
     head: u32,
-    tail: Span,
+    tail_from: u32,
+    tail_bytes: u16,
     names: Names,
     path: u32,
     /// 0 where there is no location.
@@ -66,7 +68,117 @@ fn parts(id: &str) -> (&str, &str) {
     id.split_at(id.find("::").map_or(id.len(), |at| at + 2))
 }
 
-impl Cases {
+/// One case of a run, wherever it is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case<'a>(Kept<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Kept<'a> {
+    Row(&'a CaseTable, &'a Row),
+    Told(&'a TestCase),
+}
+
+impl<'a> From<&'a TestCase> for Case<'a> {
+    fn from(case: &'a TestCase) -> Self {
+        Self(Kept::Told(case))
+    }
+}
+
+impl<'a> Case<'a> {
+    /// The whole of it, if it has more to tell than that it passed or was skipped.
+    pub(crate) fn told(self) -> Option<&'a TestCase> {
+        match self.0 {
+            Kept::Row(..) => None,
+            Kept::Told(case) => Some(case),
+        }
+    }
+
+    /// The id in two parts, the first one with `::` at its end. Ids are in the order of their parts.
+    pub(crate) fn id_parts(self) -> (&'a str, &'a str) {
+        match self.0 {
+            Kept::Row(table, row) => (&table.heads[row.head as usize], table.tail(row)),
+            Kept::Told(case) => parts(case.id.as_str()),
+        }
+    }
+
+    pub(crate) fn id(self) -> Cow<'a, str> {
+        match self.0 {
+            Kept::Row(..) => {
+                let (head, tail) = self.id_parts();
+                Cow::Owned([head, tail].concat())
+            }
+            Kept::Told(case) => Cow::Borrowed(case.id.as_str()),
+        }
+    }
+
+    /// That of the node id.
+    pub(crate) fn file(self) -> &'a str {
+        let (head, _) = self.id_parts();
+        head.strip_suffix("::").unwrap_or(head)
+    }
+
+    pub(crate) fn outcome(self) -> Outcome {
+        match self.0 {
+            Kept::Row(_, row) => row.outcome,
+            Kept::Told(case) => case.outcome,
+        }
+    }
+
+    /// Setup, call and teardown.
+    pub(crate) fn times(self) -> [Duration; 3] {
+        match self.0 {
+            Kept::Row(_, row) => [Duration::ZERO, row.duration(), Duration::ZERO],
+            Kept::Told(case) => [case.setup, case.call, case.teardown],
+        }
+    }
+
+    pub(crate) fn duration(self) -> Duration {
+        match self.0 {
+            Kept::Row(_, row) => row.duration(),
+            Kept::Told(case) => case.duration(),
+        }
+    }
+
+    pub(crate) fn shard(self) -> Option<Shard> {
+        match self.0 {
+            Kept::Row(_, row) => row.shard,
+            Kept::Told(case) => case.shard,
+        }
+    }
+
+    /// Where the test is defined: path and line.
+    pub(crate) fn location(self) -> Option<(&'a str, u32)> {
+        match self.0 {
+            Kept::Row(table, row) => table.location(row),
+            Kept::Told(case) => {
+                let location = case.location.as_ref()?;
+                Some((location.path.as_str(), location.line))
+            }
+        }
+    }
+
+    pub(crate) fn brief(self) -> Brief<'a> {
+        match self.0 {
+            Kept::Row(table, row) => table.brief(row),
+            Kept::Told(case) => Brief::of(case),
+        }
+    }
+
+    pub(crate) fn to_whole(self) -> TestCase {
+        match self.0 {
+            Kept::Row(table, row) => table.brief(row).into(),
+            Kept::Told(case) => case.clone(),
+        }
+    }
+}
+
+impl Row {
+    fn duration(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds)
+    }
+}
+
+impl CaseTable {
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -75,12 +187,12 @@ impl Cases {
         self.len() == 0
     }
 
-    pub(super) fn heads(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &str> {
         self.heads.iter().map(|head| &**head)
     }
 
     /// The number of the first part of an id, and the second part.
-    pub(super) fn key(&self, index: usize) -> (u32, &str) {
+    pub(crate) fn key(&self, index: usize) -> (u32, &str) {
         match &self.slots[index] {
             Slot::Row(row) => (row.head, self.tail(row)),
             Slot::Told { head, index } => (*head, parts(self.told[*index as usize].id.as_str()).1),
@@ -88,7 +200,7 @@ impl Cases {
     }
 
     /// The same of a case that is not in here yet.
-    pub(super) fn key_of<'a>(&mut self, brief: &'a Brief<'_>) -> (u32, Cow<'a, str>) {
+    pub(crate) fn key_of<'a>(&mut self, brief: &'a Brief<'_>) -> (u32, Cow<'a, str>) {
         let recent = self.heads.get_index(self.recent as usize);
         let class = recent.map(|head| class_in(head));
         // Without a class the name is all of the id.
@@ -104,12 +216,12 @@ impl Cases {
         (self.recent, Cow::Owned(tail.to_owned()))
     }
 
-    pub(super) fn key_of_id<'a>(&mut self, id: &'a NodeId) -> (u32, &'a str) {
+    pub(crate) fn key_of_id<'a>(&mut self, id: &'a NodeId) -> (u32, &'a str) {
         let (head, tail) = parts(id.as_str());
         (self.head(head), tail)
     }
 
-    pub(super) fn id(&self, (head, tail): (u32, &str)) -> String {
+    pub(crate) fn id(&self, (head, tail): (u32, &str)) -> String {
         [&*self.heads[head as usize], tail].concat()
     }
 
@@ -118,7 +230,7 @@ impl Cases {
     }
 
     /// `key` is that of the brief.
-    pub(super) fn push(&mut self, brief: &Brief<'_>, key: (u32, &str)) {
+    pub(crate) fn push(&mut self, brief: &Brief<'_>, key: (u32, &str)) {
         match self.row(brief, key) {
             Some(row) => self.slots.push(Slot::Row(row)),
             None => self.push_told(brief.clone().into(), key.0),
@@ -126,7 +238,7 @@ impl Cases {
     }
 
     /// `head` is the number of the first part of its id.
-    pub(super) fn push_told(&mut self, case: TestCase, head: u32) {
+    pub(crate) fn push_told(&mut self, case: TestCase, head: u32) {
         let index = self.tell(case);
         self.slots.push(Slot::Told { head, index });
     }
@@ -147,6 +259,9 @@ impl Cases {
             outcome,
             duration,
         } = brief;
+        if !matches!(outcome, Outcome::Passed | Outcome::Skipped) {
+            return None;
+        }
         let names = match exact {
             Some(id) if !is_joined(id, classname, name) => {
                 let (class_of_id, name_of_id) = junit_names(&NodeId::new(&**id));
@@ -159,10 +274,12 @@ impl Cases {
             Some((path, line)) => (number(&mut self.paths, path), *line),
             None => (0, 0),
         };
+        let (tail_from, tail_bytes) = self.tails.push(tail)?;
         Some(Row {
             nanoseconds: u64::try_from(duration.as_nanos()).ok()?,
             head,
-            tail: self.tails.push(tail)?,
+            tail_from,
+            tail_bytes,
             names,
             path,
             line,
@@ -173,18 +290,18 @@ impl Cases {
     }
 
     fn tail(&self, row: &Row) -> &str {
-        self.tails.get(row.tail)
+        self.tails.get(row.tail_from, row.tail_bytes)
     }
 
-    /// A case, and the whole of it if it has more to tell.
-    pub(super) fn get(&self, index: usize) -> (Brief<'_>, Option<&TestCase>) {
-        match &self.slots[index] {
-            Slot::Row(row) => (self.brief(row), None),
-            Slot::Told { index, .. } => {
-                let case = &self.told[*index as usize];
-                (Brief::of(case), Some(case))
-            }
-        }
+    pub(crate) fn get(&self, index: usize) -> Case<'_> {
+        Case(match &self.slots[index] {
+            Slot::Row(row) => Kept::Row(self, row),
+            Slot::Told { index, .. } => Kept::Told(&self.told[*index as usize]),
+        })
+    }
+
+    fn location(&self, row: &Row) -> Option<(&str, u32)> {
+        (row.line > 0).then(|| (&*self.paths[row.path as usize], row.line))
     }
 
     fn brief(&self, row: &Row) -> Brief<'_> {
@@ -207,34 +324,20 @@ impl Cases {
                 (Cow::Owned(class), Cow::Owned(name))
             }
         };
-        let path = || Cow::Borrowed(&*self.paths[row.path as usize]);
+        let location = self.location(row);
         Brief {
             exact: row.is_exact.then(id),
             classname,
             name,
-            location: (row.line > 0).then(|| (path(), row.line)),
+            location: location.map(|(path, line)| (Cow::Borrowed(path), line)),
             shard: row.shard,
             outcome: row.outcome,
-            duration: Duration::from_nanos(row.nanoseconds),
-        }
-    }
-
-    pub(super) fn outcome(&self, index: usize) -> Outcome {
-        match &self.slots[index] {
-            Slot::Row(row) => row.outcome,
-            Slot::Told { index, .. } => self.told[*index as usize].outcome,
-        }
-    }
-
-    pub(super) fn duration(&self, index: usize) -> Duration {
-        match &self.slots[index] {
-            Slot::Row(row) => Duration::from_nanos(row.nanoseconds),
-            Slot::Told { index, .. } => self.told[*index as usize].duration(),
+            duration: row.duration(),
         }
     }
 
     /// The case, to be changed; its id by [`Self::rename`].
-    pub(super) fn told_mut(&mut self, index: usize) -> &mut TestCase {
+    pub(crate) fn told_mut(&mut self, index: usize) -> &mut TestCase {
         let told = match self.slots[index] {
             Slot::Told { index, .. } => index,
             Slot::Row(row) => {
@@ -249,7 +352,7 @@ impl Cases {
         &mut self.told[told as usize]
     }
 
-    pub(super) fn rename(&mut self, index: usize, id: NodeId) {
+    pub(crate) fn rename(&mut self, index: usize, id: NodeId) {
         let new = self.key_of_id(&id).0;
         self.told_mut(index).id = id;
         if let Slot::Told { head, .. } = &mut self.slots[index] {
@@ -258,7 +361,7 @@ impl Cases {
     }
 
     /// The case; what is left in its place has no more to tell.
-    pub(super) fn take(&mut self, index: usize) -> TestCase {
+    pub(crate) fn take(&mut self, index: usize) -> TestCase {
         match self.slots[index] {
             Slot::Row(row) => self.brief(&row).into(),
             Slot::Told { index, .. } => {
@@ -270,7 +373,17 @@ impl Cases {
 
     /// What every case has to tell.
     pub(crate) fn briefs(&self) -> impl Iterator<Item = Brief<'_>> {
-        (0..self.len()).map(|index| self.get(index).0)
+        (0..self.len()).map(|index| self.get(index).brief())
+    }
+
+    /// Paths of files get `prefix` in front, which is relative: different ones stay so.
+    pub(super) fn move_below(&mut self, prefix: &Utf8Path) {
+        let paths = std::mem::take(&mut self.paths).into_iter();
+        let below = |path: Box<str>| prefix.join(&*path).into_string().into_boxed_str();
+        self.paths = paths.map(below).collect();
+        for case in self.told.iter_mut() {
+            case.move_below(prefix);
+        }
     }
 
     /// Each whole, in order.

@@ -2,7 +2,7 @@
 
 use std::ops::{Index, IndexMut};
 
-/// Of a block of text, in bytes.
+/// Of a block of text, in bytes: one more than the longest text may have.
 const TEXT: usize = 64 << 10;
 /// Of a block of other things, in their number.
 const ITEMS: usize = 1 << 10;
@@ -36,6 +36,10 @@ impl<T> Items<T> {
             }
         }
     }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.blocks.iter_mut().flatten()
+    }
 }
 
 impl<T> Index<usize> for Items<T> {
@@ -57,42 +61,30 @@ pub(super) struct Texts {
     blocks: Vec<String>,
 }
 
-/// Where a text is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Span {
-    from: u32,
-    bytes: u32,
-}
-
 impl Texts {
-    /// Nothing for a text longer than a block, or if there is no room at all.
-    pub(super) fn push(&mut self, text: &str) -> Option<Span> {
-        if text.len() > TEXT {
-            return None;
-        }
+    /// Where it is, and its length in bytes. Nothing for a text that no block has room for, or if there are
+    /// too many.
+    pub(super) fn push(&mut self, text: &str) -> Option<(u32, u16)> {
+        let bytes = u16::try_from(text.len()).ok()?;
         let fits = |block: &String| block.len() + text.len() <= TEXT;
         if !self.blocks.last().is_some_and(fits) {
             let room = if self.blocks.is_empty() { 0 } else { TEXT };
             self.blocks.push(String::with_capacity(room));
         }
-        let from = (self.blocks.len() - 1) * TEXT;
+        let full = self.blocks.len() - 1;
         let block = self.blocks.last_mut()?;
-        let span = Span {
-            from: u32::try_from(from + block.len()).ok()?,
-            bytes: u32::try_from(text.len()).ok()?,
-        };
+        let from = u32::try_from(full * TEXT + block.len()).ok()?;
         block.push_str(text);
-        Some(span)
+        Some((from, bytes))
     }
 
-    pub(super) fn get(&self, span: Span) -> &str {
-        let Span { from, bytes } = span;
+    pub(super) fn get(&self, from: u32, bytes: u16) -> &str {
         // Behind a full block there may be no other.
         if bytes == 0 {
             return "";
         }
         let (block, from) = (from as usize / TEXT, from as usize % TEXT);
-        &self.blocks[block][from..from + bytes as usize]
+        &self.blocks[block][from..from + usize::from(bytes)]
     }
 }
 
@@ -109,9 +101,9 @@ mod tests {
             let text = |number: usize, length: usize| ["a", "b", "c"][number % 3].repeat(length);
             let spans: Vec<_> = lengths.iter().enumerate().map(|(number, length)| texts.push(&text(number, *length))).collect();
             for (number, (length, span)) in lengths.iter().zip(spans).enumerate() {
-                prop_assert_eq!(span.is_none(), *length > TEXT);
-                if let Some(span) = span {
-                    prop_assert!(texts.get(span) == text(number, *length));
+                prop_assert_eq!(span.is_none(), *length > u16::MAX.into());
+                if let Some((from, bytes)) = span {
+                    prop_assert!(texts.get(from, bytes) == text(number, *length));
                 }
             }
         }
