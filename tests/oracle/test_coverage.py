@@ -4,6 +4,7 @@ Random data of a small project: lines or branches, contexts, absolute and relati
 settings in any of coverage.py's files. coverage.py runs in this process, which takes a tenth of the time.
 """
 
+import concurrent.futures
 import contextlib
 import io
 import itertools
@@ -25,7 +26,7 @@ import programs
 
 HERE = Path(__file__).resolve().parent
 BINARY = os.environ.get("PARALLEL_PYTEST_BINARY", str(HERE.parent.parent / "target/release/parallel-pytest"))
-DATA_SETS = int(os.environ.get("PARALLEL_PYTEST_DATA_SETS", "60"))
+DATA_SETS = int(os.environ.get("PARALLEL_PYTEST_DATA_SETS", "40"))
 
 NAMES = ["top.py", "src/pkg/__init__.py", "src/pkg/core.py", "src/pkg/sub9/a.py", "src/pkg/sub10/b.py", "src/pkg/sub10/empty.py",
          "tests/test_core.py", "src/pkg/odd-näme.py"]
@@ -34,16 +35,18 @@ NAMES = ["top.py", "src/pkg/__init__.py", "src/pkg/core.py", "src/pkg/sub9/a.py"
 class Project:
     """A folder with sources, settings and the data files of shards."""
 
-    def __init__(self, folder, seed):
+    def __init__(self, folder, seed, names=NAMES):
         self.chance = random.Random(seed)
         self.folder = folder
+        self.names = names
         self.branch = self.chance.random() < 0.6
         self.relative = self.chance.random() < 0.4
-        texts = (text for _, text in programs.programs(len(NAMES), seed * 1000))
-        for name in NAMES:
+        texts = (text for _, text in programs.programs(len(names), seed * 1000))
+        for name in names:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("# nothing\n" if "empty" in name else next(texts))
+        self.possible = {name: self.what_can_run(name) for name in names}
         self.write_settings()
         self.shards = [self.write_shard(number) for number in range(self.chance.randint(1, 4))]
 
@@ -88,24 +91,22 @@ class Project:
         for context in self.chance.choice([[""], ["", "a|run", "b|run"]]):
             data.set_context(context)
             ran = {}
-            for name in self.chance.sample(NAMES, self.chance.randint(1, len(NAMES))):
-                parser = PythonParser(filename=str(self.folder / name))
-                parser.parse_source()
+            for name in self.chance.sample(self.names, self.chance.randint(1, len(self.names))):
                 spelled = f"{place}/{name}" if place else name
                 if place.startswith("C:"):
                     spelled = spelled.replace("/", "\\")
-                possible = self.arcs(parser) if self.branch else sorted(parser.raw_statements)
-                ran[spelled] = {item for item in possible if self.chance.random() < 0.4}
+                ran[spelled] = {item for item in self.possible[name] if self.chance.random() < 0.4}
             (data.add_arcs if self.branch else data.add_lines)(ran)
             if self.chance.random() < 0.2:
-                data.touch_files([f"{place}/{NAMES[0]}" if place and not place.startswith("C:") else spelled])
+                data.touch_files([f"{place}/{self.names[0]}" if place and not place.startswith("C:") else spelled])
         data.write()
         return path
 
-    @staticmethod
-    def arcs(parser):
+    def what_can_run(self, name):
+        parser = PythonParser(filename=str(self.folder / name))
+        parser.parse_source()
         try:
-            return sorted(parser.arcs())
+            return sorted(parser.arcs() if self.branch else parser.raw_statements)
         except AssertionError:  # coverage.py gives up on this source
             return []
 
@@ -149,7 +150,7 @@ def read_json(path):
 
 
 def read_xml(path):
-    return without(path.read_text(), r' (version|timestamp)="[^"]*"', r"<!--.*-->", r"(?s)<sources>.*</sources>")
+    return without(path.read_text(), r' (version|timestamp)="[^"]*"', r"<!--.*-->", r"(?s)<sources(?:/>|>.*</sources>)")
 
 
 @contextlib.contextmanager
@@ -162,26 +163,35 @@ def inside(folder):
         os.chdir(before)
 
 
-def test_random_data_sets(tmp_path):
-    compared = 0
-    for seed in itertools.count(1):
-        if compared == DATA_SETS:
-            break
+def projects(tmp_path, first, count, names=NAMES):
+    """Projects of which coverage.py has something to report, and its reports on them."""
+    for seed in itertools.count(first):
+        if count == 0:
+            return
         folder = tmp_path / str(seed)
         folder.mkdir()
-        project = Project(folder, seed)
+        project = Project(folder, seed, names)
         with inside(folder):
             try:
                 project.theirs(project.shards, folder / "theirs")
             except (coverage.exceptions.CoverageException, AssertionError):
                 continue  # nothing to report, or a source coverage.py gives up on
-        compared += 1
+        count -= 1
         project.ours(project.shards)
+        yield folder, project
+
+
+def check_reports(ours, theirs):
+    assert read_json(ours / "coverage.json") == read_json(theirs / "coverage.json"), ours
+    assert read_xml(ours / "coverage.xml") == read_xml(theirs / "coverage.xml"), ours
+    assert (ours / "lcov.info").read_text() == (theirs / "lcov.info").read_text(), ours
+
+
+def test_random_data_sets(tmp_path):
+    for folder, project in projects(tmp_path, 1, DATA_SETS):
         assert all(path.exists() for path in project.shards), "inputs are never deleted"
         ours, theirs = folder / "ours", folder / "theirs"
-        assert read_json(ours / "coverage.json") == read_json(theirs / "coverage.json"), folder
-        assert read_xml(ours / "coverage.xml") == read_xml(theirs / "coverage.xml"), folder
-        assert (ours / "lcov.info").read_text() == (theirs / "lcov.info").read_text(), folder
+        check_reports(ours, theirs)
         assert run(folder, "coverage", "report", "--coverage", "ours/.coverage").stdout == (theirs / "table.txt").read_text(), folder
         # The combined file is one of coverage.py's own.
         connection = sqlite3.connect(ours / ".coverage")
@@ -189,9 +199,21 @@ def test_random_data_sets(tmp_path):
         connection.close()
         with inside(folder):
             project.theirs([], folder / "again")
-        assert read_json(folder / "again/coverage.json") == read_json(theirs / "coverage.json"), folder
-        assert read_xml(folder / "again/coverage.xml") == read_xml(theirs / "coverage.xml"), folder
+        check_reports(folder / "again", theirs)
         assert (folder / "again/table.txt").read_text() == (theirs / "table.txt").read_text(), folder
+
+
+def check_small(folder, first, count):
+    for project, _ in projects(folder, first, count, ["src/pkg/core.py", "tests/test_core.py"]):
+        check_reports(project / "ours", project / "theirs")
+
+
+def test_random_small_data_sets(tmp_path):
+    """With those above they are 500."""
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        halves = [pool.submit(check_small, tmp_path, first, max(0, 500 - DATA_SETS) // 2) for first in (100_000, 200_000)]
+        for half in halves:
+            half.result()
 
 
 def test_reports_of_shards_are_as_good_as_their_data(tmp_path):
