@@ -196,14 +196,15 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         progress.abort();
     }
     let ended = ended?;
-    if let Some(error) = nothing_started(&ended) {
+    let all: Vec<Ended> = ended.values().cloned().collect();
+    if let Some(error) = nothing_started(&all) {
         return Err(error);
     }
 
-    let conclusion = conclude(&args, &job, history, beside)?;
+    let conclusion = conclude(&args, &job, &ended, history, beside)?;
     Ok(match interrupts.signal() {
         Some(_) => interrupted(&interrupts),
-        None => exit_of(&ended, &conclusion),
+        None => exit_of(&all, &conclusion),
     })
 }
 
@@ -211,11 +212,13 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
 fn conclude(
     args: &LocalArgs,
     job: &ShardJob,
+    ended: &BTreeMap<Shard, Ended>,
     history: History,
     beside: Beside,
 ) -> Result<Conclusion> {
     let work = &job.work;
-    let found = workspace::find_shards(work.path())?;
+    let mut found = workspace::find_shards(work.path())?;
+    job.add_unwritten(&mut found, ended);
     let prefix = conclude::prefix_in_repository(&job.root);
     let conclusion = conclude::conclude(
         &job.plan,
@@ -227,11 +230,12 @@ fn conclude(
     )?;
     let conclusion = args.judge.judge(conclusion, beside);
     let view = conclusion.view(None, Links::default());
-    report_folder::write(&conclusion, &view, &args.output)?;
+    // Who cannot read it in a file reads it here.
+    let written = report_folder::write(&conclusion, &view, &args.output);
     let options = style::Options {
         width: console::width(),
         style: console::style(),
-        report: Some(args.output.as_str()),
+        report: written.is_ok().then_some(args.output.as_str()),
     };
     console::print_foreign(terminal::report(&view, options));
     let seen = job.project.as_ref().and_then(|project| project.seen());
@@ -249,7 +253,7 @@ fn conclude(
         // The tests have run, and their result stands.
         Err(error) => console::warn(format!("{error:#}")),
     }
-    Ok(conclusion)
+    written.map(|()| conclusion)
 }
 
 /// Keeps what makes the next plan better. The result stands without it.
@@ -293,7 +297,7 @@ async fn run_all(
     at_once: u16,
     screen: Option<&Screen>,
     interrupts: &Interrupts,
-) -> Result<Vec<Ended>> {
+) -> Result<BTreeMap<Shard, Ended>> {
     let mut runs = JoinSet::new();
     let room = Arc::new(Semaphore::new(at_once.into()));
     let start = |runs: &mut JoinSet<(Shard, Ended)>, shard: Shard, start: Start| {
@@ -327,13 +331,19 @@ async fn run_all(
     let mut ended = BTreeMap::new();
     while let Some(run) = runs.join_next().await {
         let (shard, how) = run?;
-        let gave_back = interrupts.signal().is_none() && job.give_back(shard, &how)?;
+        let gave_back = interrupts.signal().is_none()
+            && job.give_back(shard, &how).unwrap_or_else(|error| {
+                console::warn(format!(
+                    "what shard {shard} had taken cannot be given to others: {error:#}"
+                ));
+                false
+            });
         // Once: what ends every process would go on for ever.
         if ended.insert(shard, how).is_none() && gave_back {
             start(&mut runs, shard, Start::Again);
         }
     }
-    Ok(ended.into_values().collect())
+    Ok(ended)
 }
 
 /// Where no shard could be started, the command is wrong and no test was lost.

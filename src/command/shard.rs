@@ -1,5 +1,6 @@
 //! One shard from its plan to its files: what `run` does once and `local` many times.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,7 +31,7 @@ use crate::runner::output::Show;
 use crate::runner::process::CommandLine;
 use crate::runner::signals::{Interrupts, Urgency};
 use crate::runner::token::RunToken;
-use crate::workspace::{self, EVENTS_FILE, JUNIT_FILE, WorkDir};
+use crate::workspace::{self, EVENTS_FILE, Found, JUNIT_FILE, WorkDir};
 
 /// What GitHub gives to us and to no `run:` step: tests have no use for it.
 const OUR_SECRETS: [&str; 3] = [
@@ -205,6 +206,12 @@ impl ShardJob {
             }
         }
         let log = workspace::read_log(&shard_dir)?.unwrap_or_default();
+        // What kept its output from the disk kept its events from it.
+        if let (Ended::Exited(_), Some(problem)) = (&end.exit, end.log_problem.take())
+            && !log.is_closed()
+        {
+            end.exit = Ended::EnvironmentFailed(problem);
+        }
         // Inside a fleet the wait for its services is part of the command.
         if self.project.is_some() && end.exit == NOT_READY && log.sessions.is_empty() {
             let said = workspace::last_words(&shard_dir);
@@ -212,7 +219,7 @@ impl ShardJob {
             end.exit = Ended::EnvironmentFailed(last.to_owned());
         }
         say_culprit(shard, &end.exit, &shard_dir);
-        write_junit(&self.plan.suite, shard, &log, &shard_dir)?;
+        let junit = write_junit(&self.plan.suite, shard, &log, &shard_dir);
         workspace::write_manifest(
             &shard_dir,
             &ShardManifest {
@@ -225,7 +232,7 @@ impl ShardJob {
                 ..manifest
             },
         )?;
-        Ok(end.exit)
+        junit.map(|()| end.exit)
     }
 
     /// Starts the command of a shard in an environment of its own, and waits for its end. `spent` is
@@ -318,6 +325,21 @@ impl ShardJob {
             mask: self.mask(),
         };
         host::run(spec, limits, interrupts.clone()).await
+    }
+
+    /// Adds to what was found on the disk why a shard could not write there how it ended.
+    pub(crate) fn add_unwritten(&self, found: &mut Found, ended: &BTreeMap<Shard, Ended>) {
+        for (shard, how) in ended {
+            let Some(why) = how.interruption() else {
+                continue;
+            };
+            let key = (self.args.environment.name.clone(), *shard);
+            let unwritten = || (self.opened_manifest(*shard), self.work.shard_dir(*shard));
+            let (manifest, _) = found.shards.entry(key).or_insert_with(unwritten);
+            if manifest.ended.is_none() {
+                manifest.interrupted.get_or_insert(why);
+            }
+        }
     }
 
     fn opened_manifest(&self, shard: Shard) -> ShardManifest {

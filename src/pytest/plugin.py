@@ -40,6 +40,8 @@ TIES = frozenset(("xdist_group", "dependency", "incremental"))
 # Bytes of UTF-8.
 TEXT_LIMIT = 64 << 10
 MESSAGE_LIMIT = 1 << 10
+# Of events that the disk had no room for.
+LEFT_LIMIT = 64 << 20
 # Of one test.
 PROPERTIES_LIMIT = 100
 NOWHERE = None, None
@@ -623,7 +625,11 @@ def collected_file(item, paths):
 
 
 class Log:
-    """Appends events to a file, each with one write, so that a kill loses none."""
+    """Appends events to a file, each with one write, so that a kill loses none.
+
+    What a full disk does not take is kept, and comes before all that follows: where there is room
+    again before the end, nothing is lost.
+    """
 
     # Held here, out of reach of tests that fake the clock or the file system.
     _open, _write = staticmethod(os.open), staticmethod(os.write)
@@ -637,6 +643,7 @@ class Log:
         self.pid = self._getpid()
         self.offset = self._time() - self._clock()
         self.broken = False
+        self.left = bytearray()
         self.open()
 
     def open(self):
@@ -661,20 +668,27 @@ class Log:
         """`after_others`: the last writer may be another process, killed within its line."""
         if self._getpid() != self.pid:
             return
-        data = (line + "\n").encode("ascii")
+        left = self.left
         try:
             # A test may have closed every descriptor it found, and its number may be another file.
             if self.identify() != self.identity:
                 self.open()
-            if after_others and not self.ends_with_line():
-                data = b"\n" + data
-            written = self._write(self.fd, data)
-            while written < len(data):
-                written += self._write(self.fd, data[written:])
+            if after_others and not left and not self.ends_with_line():
+                left += b"\n"
+            if len(left) < LEFT_LIMIT:
+                left += (line + "\n").encode("ascii")
+            while left:
+                del left[: self._write(self.fd, left)]
         except OSError as error:
             if not self.broken:
                 self.broken = True
                 complain("cannot write %s: %s" % (self.path, error))
+
+    def close(self):
+        """Says what is lost, where the tool may still hear it."""
+        if self.left and self._getpid() == self.pid:
+            lost = self.left.count(b"\n")
+            complain("%s could not be written, the last %d events are lost" % (self.path, lost))
 
     def ends_with_line(self):
         size = self._fstat(self.fd).st_size
@@ -1324,6 +1338,7 @@ class Controller:
                 shutil.copyfile(self.junit, temporary)
                 os.replace(temporary, target)
         self.log.write({"e": "end", "exit": self.exit_status(), "at": self.log.now()}, after_others=True)
+        self.log.close()
         # Before it ends, Python would look twice through all objects of the suite for cycles: a second
         # for 10,000 tests.
         if hasattr(gc, "freeze"):

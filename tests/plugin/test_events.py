@@ -1,6 +1,7 @@
 """The event log tells what happened, also when pytest does not get to tell it."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -564,13 +565,50 @@ def test_tests_cannot_break_the_log(project):
     assert (failed["path"], failed["line"]) == ("test_a.py", 18)
 
 
-def test_a_full_disk_is_said_once_and_fails_no_test(project):
+def test_a_full_disk_is_said_and_fails_no_test(project):
     project.write({"test_a.py": "def test_it():\n    pass\n"})
     project.plan(1)
     pytest_command = project.command(["-s", "-p", "no:junitxml", "-p", "no:cacheprovider"])
     result = project.run("1/1", command=["sh", "-c", "ulimit -f 0; " + " ".join(pytest_command)])
     assert result.exit == 0 and result.events == []
     assert result.err.count("cannot write") == 1, result.err
+    assert re.search(r"events.jsonl could not be written, the last \d+ events are lost", result.err), result.err
+
+
+def test_a_disk_that_is_full_for_a_while_loses_nothing(any_project):
+    """The first event that it has no room for is cut in its middle, as full disks do."""
+    any_project.write(
+        {
+            "test_a.py": """
+                import os, resource
+                import pytest
+
+                LOG = os.environ["COVERAGE_FILE"].replace("coverage/.coverage", "events.jsonl")
+
+                def limit(size):
+                    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+                def test_fills():
+                    limit(os.path.getsize(LOG) + 20)
+
+                @pytest.mark.parametrize("number", range(50))
+                def test_without_room(number):
+                    assert number != 7
+
+                def test_has_room_again():
+                    limit(resource.RLIM_INFINITY)
+
+                def test_after():
+                    pass
+            """
+        }
+    )
+    any_project.plan(1)
+    result = any_project.run("1/1", "-s", "-p", "no:cacheprovider")
+    assert result.err.count("cannot write") == 1 and "lost" not in result.err, result.err
+    assert len(result.of("start")) == len(result.of("finish")) == 53
+    assert result.one("end")["exit"] == 1
 
 
 def test_what_a_test_records_about_itself_is_told_when_it_ends(any_project):
