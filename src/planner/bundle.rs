@@ -82,6 +82,23 @@ impl Units {
     }
 }
 
+impl Bundles {
+    /// The sequences with so much more for each function.
+    pub(crate) fn dearer(
+        &self,
+        estimates: &Estimates,
+        more: impl Fn(&FunctionCost) -> u64,
+    ) -> Vec<Sequence> {
+        let of = |member: &Member| more(&estimates.files[member.file].functions[member.function]);
+        let sequences = self.sequences.iter().zip(&self.units);
+        let dearer = sequences.map(|(sequence, units)| {
+            let each = (0..units.len()).map(|unit| units.members(&(unit..unit + 1)));
+            sequence.dearer(each.map(|members| members.iter().map(of).sum()))
+        });
+        dearer.collect()
+    }
+}
+
 pub(crate) fn bundle(estimates: &Estimates, keep: &[KeepTogether]) -> Bundles {
     let files = &estimates.files;
     let packages: BTreeMap<&str, u64> = estimates

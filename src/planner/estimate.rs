@@ -16,15 +16,15 @@ const MAX_COST: u64 = 30 * 24 * 3_600 * 1_000_000;
 /// Importing a file where no import was ever measured, in microseconds.
 const GUESSED_IMPORT: u64 = 20_000;
 
+/// How many standard deviations above its mean a shard should still be level with the others.
+const CAUTION: f64 = 1.0;
+
 /// A function is cut between its parameters only if it costs more than one part in so many of all
 /// tests: of less, no number of shards gets more even.
 const SHORT: u64 = 1024;
 
 /// The group of tests whose ids do not tell what their parameters are: they stay with their function.
 const ONE_FUNCTION: &str = "f:parameters";
-
-/// An estimate from few siblings leans on what holds one level above, as if that were so many more.
-const PRIOR: u64 = 2;
 
 /// A test file as its source shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,6 +71,8 @@ pub(crate) struct FunctionCost {
     pub(crate) name: String,
     pub(crate) tests: usize,
     pub(crate) cost: u64,
+    /// Of a cost that is a guess, in square seconds.
+    pub(crate) variance: f64,
     /// As in the history.
     pub(crate) groups: BTreeSet<String>,
     /// Its tests one by one, sorted, where it may be cut between them.
@@ -90,6 +92,24 @@ impl Estimates {
     /// the best: a guess is not worth a cut that a measurement is.
     pub(super) fn slack(&self) -> u64 {
         if self.in_microseconds { 1_000 } else { 5 }
+    }
+
+    /// How much a guess is to be weighed above what it is expected to cost, where the suite is in so
+    /// many shards; `None` where nothing is a guess. A shard is level with the others [`CAUTION`]
+    /// standard deviations above its mean: where the guesses lie together, less lies beside them.
+    pub(super) fn caution(&self, shards: usize) -> Option<impl Fn(&FunctionCost) -> u64> {
+        let functions = self.files.iter().flat_map(|file| &file.functions);
+        let all: f64 = functions.map(|function| function.variance).sum();
+        let shards = u64::try_from(shards).unwrap_or(u64::MAX).max(1);
+        let of_shard = all / float(shards);
+        let caution = move |function: &FunctionCost| {
+            if function.variance <= 0.0 {
+                return 0;
+            }
+            let more = (of_shard + function.variance).sqrt() - of_shard.sqrt();
+            in_microseconds(more * CAUTION)
+        };
+        (of_shard > 0.0 && of_shard.is_finite()).then_some(caution)
     }
 }
 
@@ -129,20 +149,17 @@ pub(crate) fn estimate(mut files: Vec<SourceFile>, mut history: History) -> Esti
         .par_iter()
         .map(|file| Some(Known::of(file, history.files.get(&file.path)?)))
         .collect();
-    let all = known
-        .iter()
-        .flatten()
-        .fold(Mean::default(), |sum, known| sum.and(known.all()));
-    let Some(per_test) = all.value() else {
+    let Some(law) = Law::learn(&known) else {
         return counted(files);
     };
+    let sum = Sample::sum(known.iter().flatten().map(|it| &it.all));
     let imports: Vec<u64> = known.iter().flatten().filter_map(|it| it.import).collect();
     let pace = history.pace.value().filter(|pace| *pace > 0.0);
     let suite = OfSuite {
-        per_test,
+        law,
         usual_import: median(imports).unwrap_or(GUESSED_IMPORT),
         pace: pace.unwrap_or(1.0),
-        long: all.sum / SHORT,
+        long: sum.cost / SHORT,
     };
     let files = files.into_par_iter().zip(known);
     let files = files.map(|(file, known)| weigh(file, known.unwrap_or_default(), suite));
@@ -160,35 +177,196 @@ pub(crate) fn estimate(mut files: Vec<SourceFile>, mut history: History) -> Esti
     }
 }
 
-/// A sum, and of how many.
+/// Of tests whose costs are known.
+///
+/// Durations differ by factors, so that few long ones make a mean say little of the others. Their
+/// fourth roots are nearly normal, as their logarithms are, and unlike those the same on every machine.
 #[derive(Clone, Copy, Debug, Default)]
-struct Mean {
-    sum: u64,
+struct Sample {
     count: u64,
+    cost: u64,
+    /// The sum of the squares, in square seconds.
+    squares: f64,
+    /// The sums of the fourth roots of the seconds, and of their squares.
+    roots: f64,
+    root_squares: f64,
 }
 
-impl Mean {
-    fn and(self, other: Self) -> Self {
+impl Sample {
+    fn of(cost: u64) -> Self {
+        let seconds = in_float_seconds(cost);
         Self {
-            sum: self.sum.saturating_add(other.sum),
-            count: self.count.saturating_add(other.count),
+            count: 1,
+            cost,
+            squares: seconds * seconds,
+            roots: seconds.sqrt().sqrt(),
+            root_squares: seconds.sqrt(),
         }
     }
 
-    fn value(self) -> Option<u64> {
-        self.sum.checked_div(self.count)
+    fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            cost: self.cost.saturating_add(other.cost),
+            squares: self.squares + other.squares,
+            roots: self.roots + other.roots,
+            root_squares: self.root_squares + other.root_squares,
+        }
     }
 
-    fn leaning_on(self, above: u64) -> u64 {
-        let sum = self.sum.saturating_add(above.saturating_mul(PRIOR));
-        sum / self.count.saturating_add(PRIOR)
+    fn sum<'a>(samples: impl IntoIterator<Item = &'a Self>) -> Self {
+        samples
+            .into_iter()
+            .copied()
+            .fold(Self::default(), Self::and)
     }
+
+    /// The mean of the roots, not 0 where there are any.
+    fn root(&self) -> f64 {
+        self.roots / float(self.count)
+    }
+
+    /// The mean of the roots, leaning on what holds above.
+    fn leaning_on(&self, above: f64, differ: Differ) -> f64 {
+        if differ.between <= 0.0 || self.count == 0 {
+            return above;
+        }
+        let prior = differ.within / differ.between;
+        (self.roots + prior * above) / (float(self.count) + prior)
+    }
+}
+
+/// How much tests of one group differ, and how much groups do: variances of fourth roots, found as
+/// Bühlmann and Straub do (<https://en.wikipedia.org/wiki/B%C3%BChlmann_model>).
+#[derive(Clone, Copy, Debug, Default)]
+struct Differ {
+    within: f64,
+    between: f64,
+}
+
+impl Differ {
+    /// By groups, each with its parts.
+    fn learn(groups: impl Iterator<Item = Vec<Sample>>) -> Self {
+        let (mut within, mut between, mut room) = (0.0, 0.0, 0.0);
+        let (mut tests, mut parts, mut wholes) = (0, 0, 0);
+        for group in groups {
+            let all = Sample::sum(&group);
+            if all.count == 0 {
+                continue;
+            }
+            let mut squares = 0.0;
+            for part in group.iter().filter(|part| part.count > 0) {
+                let (size, mean) = (float(part.count), part.root());
+                within += (part.root_squares - size * mean * mean).max(0.0);
+                between += size * (mean - all.root()).powi(2);
+                squares += size * size;
+                parts += 1;
+            }
+            room += float(all.count) - squares / float(all.count);
+            tests += all.count;
+            wholes += 1;
+        }
+        if tests <= parts || room <= 0.0 {
+            // Nobody knows how much tests of a group differ, or there is but one group.
+            return Self::default();
+        }
+        let within = within / float(tests - parts);
+        let between = (between - float(parts - wholes) * within) / room;
+        Self {
+            within,
+            between: between.max(0.0),
+        }
+    }
+
+    /// What so many tests of a group leave open of its mean.
+    fn open(self, known: u64) -> f64 {
+        if self.between <= 0.0 {
+            return 0.0;
+        }
+        self.within * self.between / (self.within + float(known) * self.between)
+    }
+}
+
+/// How the cost of an unknown test follows from those that are known.
+#[derive(Clone, Copy, Debug)]
+struct Law {
+    /// Of the suite.
+    root: f64,
+    files: Differ,
+    classes: Differ,
+    /// Seconds, where the fourth power of the root is 1: so that the sum is right.
+    seconds: f64,
+    /// The variance of what a test costs, as a part of the square of what it is thought to cost.
+    spread: f64,
+}
+
+impl Law {
+    /// `None` where no test is known.
+    fn learn(known: &[Option<Known<'_>>]) -> Option<Self> {
+        let files: Vec<Sample> = known.iter().flatten().map(|it| it.all).collect();
+        let all = Sample::sum(&files);
+        if all.count == 0 {
+            return None;
+        }
+        let classes = |file: &Known<'_>| file.classes.values().copied().collect();
+        let mut law = Self {
+            root: all.root(),
+            files: Differ::learn(std::iter::once(files.clone())),
+            classes: Differ::learn(known.iter().flatten().map(classes)),
+            seconds: 1.0,
+            spread: 0.0,
+        };
+        let guesses = files.iter().map(|file| law.of_file(file).0);
+        let guesses: Vec<f64> = guesses.collect();
+        let thought = files.iter().zip(&guesses);
+        let sum: f64 = thought
+            .clone()
+            .map(|(file, guess)| float(file.count) * guess)
+            .sum();
+        let ratio = in_float_seconds(all.cost) / sum;
+        let (mut error, mut squares) = (0.0, 0.0);
+        for (file, guess) in thought {
+            let (count, guess) = (float(file.count), ratio * guess);
+            error +=
+                file.squares - 2.0 * guess * in_float_seconds(file.cost) + count * guess * guess;
+            squares += count * guess * guess;
+        }
+        law.seconds = ratio;
+        law.spread = (error / squares).max(0.0);
+        (ratio.is_finite() && law.spread.is_finite()).then_some(law)
+    }
+
+    /// Seconds of an unknown test of a file, and the root they come from.
+    fn of_file(&self, file: &Sample) -> (f64, f64) {
+        let root = file.leaning_on(self.root, self.files);
+        (self.at(root, self.files.open(file.count)), root)
+    }
+
+    fn of_class(&self, class: &Sample, file: &Sample, root: f64) -> f64 {
+        let root = class.leaning_on(root, self.classes);
+        let open = self.files.open(file.count) + self.classes.open(class.count);
+        self.at(root, open)
+    }
+
+    /// The mean of the fourth power of what is normal around `root`, in seconds.
+    fn at(&self, root: f64, variance: f64) -> f64 {
+        let part = variance / (self.root * self.root);
+        self.seconds * root.powi(4) * (1.0 + 6.0 * part + 3.0 * part * part)
+    }
+}
+
+fn in_float_seconds(cost: u64) -> f64 {
+    std::time::Duration::from_micros(cost).as_secs_f64()
+}
+
+fn float(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }
 
 /// What holds for every file.
 #[derive(Clone, Copy)]
 struct OfSuite {
-    per_test: u64,
+    law: Law,
     usual_import: u64,
     pace: f64,
     /// What costs less is not worth a cut inside a function.
@@ -211,6 +389,9 @@ impl OfSuite {
 struct Known<'a> {
     /// Sorted by name.
     functions: Vec<KnownFunction<'a>>,
+    all: Sample,
+    /// By name; tests in none have an empty one.
+    classes: BTreeMap<&'a str, Sample>,
     import: Option<u64>,
     fixtures: BTreeMap<&'a str, u64>,
 }
@@ -253,12 +434,9 @@ impl<'a> KnownFunction<'a> {
         self.tests.iter().all(|test| test.history.unseen > 0)
     }
 
-    fn all(&self) -> Mean {
-        let one = |test: &KnownTest<'_>| Mean {
-            sum: test.cost,
-            count: 1,
-        };
-        self.tests.iter().map(one).fold(Mean::default(), Mean::and)
+    fn all(&self) -> Sample {
+        let one = self.tests.iter().map(|test| Sample::of(test.cost));
+        one.fold(Sample::default(), Sample::and)
     }
 
     fn groups(&self) -> impl Iterator<Item = &'a str> {
@@ -282,7 +460,7 @@ impl<'a> KnownFunction<'a> {
     }
 
     fn named(&self, name: String, suite: &OfSuite) -> FunctionCost {
-        let cost = suite.scaled(self.all().sum.min(MAX_COST));
+        let cost = suite.scaled(self.all().cost.min(MAX_COST));
         let mut parameters = Vec::new();
         if cost >= suite.long && self.can_be_cut() {
             parameters.extend(self.tests.iter().map(|test| Parameters {
@@ -295,6 +473,7 @@ impl<'a> KnownFunction<'a> {
             name,
             tests: self.tests.len(),
             cost,
+            variance: 0.0,
             groups: groups.map(ToOwned::to_owned).collect(),
             parameters,
         }
@@ -331,19 +510,21 @@ impl<'a> Known<'a> {
             let in_source: HashSet<&str> = names.collect();
             functions.retain(|function| !function.is_gone() || in_source.contains(function.name));
         }
+        let mut classes: BTreeMap<&str, Sample> = BTreeMap::new();
+        for function in &functions {
+            let sum = classes.entry(class_of(function.name)).or_default();
+            *sum = sum.and(function.all());
+        }
         let fixtures = history.fixtures.iter();
         let fixtures =
             fixtures.filter_map(|(class, cost)| Some((class.as_str(), microseconds(cost)?)));
         Self {
             functions,
+            all: Sample::sum(classes.values()),
+            classes,
             import: microseconds(&history.import),
             fixtures: fixtures.collect(),
         }
-    }
-
-    fn all(&self) -> Mean {
-        let all = self.functions.iter().map(KnownFunction::all);
-        all.fold(Mean::default(), Mean::and)
     }
 
     fn take(&mut self, name: &str) -> Option<&KnownFunction<'a>> {
@@ -353,52 +534,41 @@ impl<'a> Known<'a> {
         Some(function)
     }
 
-    /// What a test costs that is not known.
-    fn guess(&self, suite: &OfSuite) -> Guess<'a> {
-        let mut classes: HashMap<&str, Mean> = HashMap::new();
-        for function in &self.functions {
-            if let Some((class, _)) = function.name.rsplit_once("::") {
-                let sum = classes.entry(class).or_default();
-                *sum = sum.and(function.all());
-            }
-        }
-        Guess {
-            classes,
-            of_file: self.all().leaning_on(suite.per_test),
-        }
-    }
-}
-
-/// From the class of a test, else from its file, leaning on the suite.
-struct Guess<'a> {
-    classes: HashMap<&'a str, Mean>,
-    of_file: u64,
-}
-
-impl Guess<'_> {
-    fn function(&self, name: String, tests: usize, suite: &OfSuite) -> FunctionCost {
-        let class = name.rsplit_once("::").and_then(|it| self.classes.get(it.0));
-        let each = class.map_or(self.of_file, |class| class.leaning_on(self.of_file));
-        let cost = each.saturating_mul(u64::try_from(tests).unwrap_or(u64::MAX));
+    /// What a function costs that is not known: from its class, its file and the suite.
+    fn guess(&self, name: String, tests: usize, suite: &OfSuite) -> FunctionCost {
+        let (of_file, root) = suite.law.of_file(&self.all);
+        let class = self
+            .classes
+            .get(class_of(&name))
+            .filter(|_| name.contains("::"));
+        let seconds = class.map_or(of_file, |class| suite.law.of_class(class, &self.all, root));
+        let count = u64::try_from(tests).unwrap_or(u64::MAX);
+        let paced = seconds * suite.pace;
         FunctionCost {
             name,
             tests,
-            cost: suite.scaled(cost),
+            cost: suite.scaled(in_microseconds(seconds).saturating_mul(count)),
+            variance: paced * paced * suite.law.spread * float(count),
             groups: BTreeSet::new(),
             parameters: Vec::new(),
         }
     }
 }
 
+/// Empty for a function in none.
+fn class_of(function: &str) -> &str {
+    function.rsplit_once("::").map_or("", |it| it.0)
+}
+
 fn weigh(file: SourceFile, mut known: Known<'_>, suite: OfSuite) -> FileCost {
     let mut functions = Vec::with_capacity(file.functions.len());
-    let mut guess = None;
+    let mut anything_new = false;
     for (name, tests) in file.functions {
-        functions.push(match known.take(&name) {
-            Some(found) => found.named(name, &suite),
-            None => guess
-                .get_or_insert_with(|| known.guess(&suite))
-                .function(name, tests, &suite),
+        functions.push(if let Some(found) = known.take(&name) {
+            found.named(name, &suite)
+        } else {
+            anything_new = true;
+            known.guess(name, tests, &suite)
         });
     }
     // Inherited from another file, generated, or an example of doctest.
@@ -411,8 +581,7 @@ fn weigh(file: SourceFile, mut known: Known<'_>, suite: OfSuite) -> FileCost {
             .map(|it| it.named(it.name.to_owned(), &suite)),
     );
     if functions.is_empty() {
-        let guess = known.guess(&suite);
-        functions.push(guess.function(String::new(), file.tests, &suite));
+        functions.push(known.guess(String::new(), file.tests, &suite));
     }
     let groups: BTreeSet<&str> = known
         .functions
@@ -422,7 +591,6 @@ fn weigh(file: SourceFile, mut known: Known<'_>, suite: OfSuite) -> FileCost {
         .collect();
     let tied = |name: &String| groups.contains(format!("g:{name}").as_str());
     // What the log says of single tests is exact, as long as there is nothing it could not see.
-    let anything_new = guess.is_some();
     let mut of_file = BTreeSet::new();
     if anything_new || !file.groups.iter().all(tied) {
         of_file.extend(file.groups.iter().map(|name| format!("g:{name}")));
@@ -458,6 +626,7 @@ fn counted(files: Vec<SourceFile>) -> Estimates {
             name,
             tests,
             cost: cost(tests),
+            variance: 0.0,
             groups: BTreeSet::new(),
             parameters: Vec::new(),
         });
@@ -583,38 +752,99 @@ pub(super) mod tests {
         );
     }
 
+    /// Two files of so many tests, each with one that is new, and a new file.
+    fn with_new_ones(one: &[f64], other: &[f64]) -> Estimates {
+        let (mut tests, mut files) = (Vec::new(), Vec::new());
+        let names = [
+            "TestX::test_1",
+            "TestX::test_2",
+            "TestX::test_3",
+            "TestX::test_4",
+        ];
+        for (path, seconds) in [("a.py", one), ("b.py", other)] {
+            let known = names.into_iter().zip(seconds);
+            tests.extend(known.clone().map(|(name, seconds)| (path, name, *seconds)));
+            let functions: Vec<_> = known.map(|it| (it.0, 1)).collect();
+            files.push(source(path, &[&functions[..], &[("new", 2)]].concat()));
+        }
+        files.push(source("c.py", &[("new", 1)]));
+        estimate(files, history(&tests))
+    }
+
+    fn guesses(estimates: &Estimates) -> Vec<u64> {
+        let costs = costs(estimates).into_iter();
+        costs.filter(|it| it.0 == "new").map(|it| it.1).collect()
+    }
+
     #[test]
-    fn an_unknown_test_costs_what_its_class_file_and_suite_say() {
+    fn an_unknown_test_costs_what_its_file_says_where_files_differ_and_else_what_the_suite_says() {
+        let (one, other) = ([1.0, 1.2, 0.8, 1.0], [9.0, 9.2, 8.8, 9.0]);
+        let [a, b, c] = guesses(&with_new_ones(&one, &other))[..] else {
+            panic!("three guesses");
+        };
+        assert!((1_900_000..2_100_000).contains(&a), "{a}");
+        assert!((17_500_000..18_500_000).contains(&b), "{b}");
+        assert!(
+            (4_500_000..7_000_000).contains(&c),
+            "the mean, not the median: {c}"
+        );
+        // Where files are alike, and where one test of each does not tell how tests of a file differ.
+        for (one, other) in [
+            (&[1.0, 9.0, 2.0, 8.0][..], &[8.0, 2.0, 9.0, 1.0][..]),
+            (&[1.0], &[9.0]),
+        ] {
+            let alike = guesses(&with_new_ones(one, other));
+            let off = alike.iter().zip([10_000_000_u64, 10_000_000, 5_000_000]);
+            let off = off.map(|(guess, wanted)| guess.abs_diff(wanted));
+            assert!(off.max() < Some(10), "{alike:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_test_of_a_class_leans_on_the_others_of_it() {
         let known = history(&[
-            ("a.py", "TestX::test_1[a]", 1.0),
-            ("a.py", "TestX::test_1[b]", 3.0),
-            ("a.py", "test_2", 10.0),
-            ("b.py", "test_3", 0.0),
+            ("a.py", "TestX::test_1", 1.0),
+            ("a.py", "TestX::test_2", 1.0),
+            ("a.py", "test_3", 4.0),
+            ("b.py", "test_4", 9.0),
+            ("b.py", "test_5", 9.0),
         ]);
         let files = vec![
-            source(
-                "a.py",
-                &[("TestX::test_1", 9), ("TestX::new", 1), ("new", 2)],
-            ),
-            source("b.py", &[("test_3", 1)]),
-            source("c.py", &[("new", 1)]),
+            source("a.py", &[("TestX::new", 1), ("new", 1)]),
+            source("b.py", &[("test_4", 1)]),
         ];
-        let costs = estimate(files, known);
-        let costs = self::costs(&costs);
-        let suite = 14_000_001 / 4;
-        let file = (14_000_000 + 2 * suite) / 5;
-        let class = (4_000_000 + 2 * file) / 4;
-        assert_eq!(
-            costs,
-            [
-                ("TestX::test_1", 4_000_000),
-                ("TestX::new", class),
-                ("new", 2 * file),
-                ("test_2", 10_000_000),
-                ("test_3", 1),
-                ("new", suite),
-            ]
+        let estimates = estimate(files, known);
+        let costs: BTreeMap<&str, u64> = costs(&estimates).into_iter().collect();
+        let (in_class, in_file) = (costs["TestX::new"], costs["new"]);
+        assert!(in_class < in_file, "{in_class} {in_file}");
+    }
+
+    #[test]
+    fn only_guesses_are_weighed_with_caution_and_long_ones_most() {
+        let caution = |estimates: &Estimates| {
+            let more = estimates.caution(2).expect("guesses");
+            let functions = estimates.files.iter().flat_map(|file| &file.functions);
+            let more = functions.map(|it| (it.name.clone(), more(it)));
+            more.collect::<Vec<_>>()
+        };
+        let more = caution(&with_new_ones(&[1.0, 1.5], &[9.0, 12.0]));
+        assert!(
+            more.iter()
+                .all(|(name, more)| (name == "new") == (*more > 0)),
+            "{more:?}"
         );
+        let new: Vec<u64> = more
+            .iter()
+            .map(|it| it.1)
+            .filter(|more| *more > 0)
+            .collect();
+        assert!(
+            new[0] < new[1],
+            "tests of the first file are shorter: {new:?}"
+        );
+        let known = source("a.py", &[("test_1", 1)]);
+        let sure = estimate(vec![known], history(&[("a.py", "test_1", 1.0)]));
+        assert!(sure.caution(2).is_none());
     }
 
     #[test]

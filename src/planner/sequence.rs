@@ -83,6 +83,17 @@ impl Sequence {
         self.again.len()
     }
 
+    /// With so much more for each unit.
+    pub(crate) fn dearer(&self, more: impl Iterator<Item = u64>) -> Self {
+        let mut dearer = self.clone();
+        let mut sum = 0;
+        for (end, more) in dearer.sums.iter_mut().skip(1).zip(more) {
+            sum += more;
+            *end += sum;
+        }
+        dearer
+    }
+
     /// What a shard pays that runs these units and no other of the sequence.
     pub(crate) fn cost(&self, units: &Range<usize>) -> u64 {
         if units.is_empty() {

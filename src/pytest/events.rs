@@ -113,6 +113,9 @@ pub(crate) enum Event {
         exit: i32,
         at: f64,
     },
+    /// A line that could not be read.
+    #[serde(skip)]
+    Torn,
     #[serde(other)]
     Unknown,
 }
@@ -189,9 +192,8 @@ pub(crate) fn read(mut input: impl BufRead, mut sink: impl FnMut(Event)) -> std:
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match serde_json::from_slice(&line) {
-            Ok(event) => sink(event),
-            Err(_) => unreadable += 1,
-        }
+        let event = serde_json::from_slice(&line).unwrap_or(Event::Torn);
+        unreadable += usize::from(event == Event::Torn);
+        sink(event);
     }
 }

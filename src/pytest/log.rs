@@ -179,6 +179,8 @@ struct LogReader {
     stretches: Vec<Stretch>,
     /// Of the current session.
     measures: bool,
+    /// A line of the session is missing, and nobody knows what it said: what ends in it has no proof.
+    torn: bool,
     /// Sessions that are retries in a fresh environment, the last one still open if it is one.
     retries: Vec<Self>,
     in_retry: bool,
@@ -280,6 +282,7 @@ impl LogReader {
             } => {
                 self.close_unit(false);
                 self.measures = measures;
+                self.torn = false;
                 let wanted = [self.log.coverage_fail_under, cov_fail_under];
                 self.log.coverage_fail_under = wanted.into_iter().flatten().reduce(f64::max);
                 self.log.sessions.push(Session {
@@ -330,7 +333,7 @@ impl LogReader {
                     measures: self.measures,
                 });
             }
-            Event::UnitEnd { .. } => self.close_unit(true),
+            Event::UnitEnd { .. } => self.close_unit(!self.torn),
             Event::Start { id, .. } => self.start(&id),
             Event::Phase(phase) => self.phase(*phase),
             Event::Finish { id, .. } => {
@@ -340,10 +343,12 @@ impl LogReader {
             Event::InternalError { text } => self.log.internal_errors.push(text),
             Event::Interrupted { text } => self.log.interruptions.push(text),
             Event::End { exit, at } => {
-                if let Some(session) = self.log.sessions.last_mut() {
+                let session = self.log.sessions.last_mut();
+                if let Some(session) = session.filter(|_| !self.torn) {
                     session.end = Some((at, exit));
                 }
             }
+            Event::Torn => self.torn = true,
             Event::Fixture { .. } | Event::Unknown => {}
         }
     }
@@ -652,6 +657,27 @@ mod tests {
         assert_eq!(of("a.py::one", "failed").0, [hopeless, untouched]);
         let failed = (Outcome::Failed, 1, 1);
         assert_eq!(of("a.py::two", "failed").0, [failed, untouched]);
+    }
+
+    #[test]
+    fn a_line_that_is_missing_in_a_session_leaves_its_end_without_proof() {
+        let session = r#"{"e":"session","version":1,"shard":"1/2","digest":"d","at":1.0}"#;
+        let end = r#"{"e":"end","exit":0,"at":9}"#;
+        let closed = |lines: &str| log(lines).is_closed();
+        assert!(closed(end));
+        assert!(!closed(&format!("{{\"e\":\"sta\n{end}")));
+        assert!(
+            !closed(&format!("{{\"e\":\"sta\n{session}\n{end}")),
+            "the first session was killed"
+        );
+        let unit = format!(
+            "{{\"e\":\"unit\",\"unit\":0,\"at\":2}}\n{{\"e\":\"items\",\"at\n{{\"e\":\"unit_end\",\"unit\":0,\"at\":3}}\n{end}"
+        );
+        assert_eq!(log(&unit).units, [0; 0], "its tests may be in that line");
+        let again = format!(
+            "{end}\n{session}\n{{\"e\":\"unit\",\"unit\":0,\"at\":2}}\n{{\"e\":\"unit_end\",\"unit\":0,\"at\":3}}\n{end}"
+        );
+        assert_eq!(log(&again).units, [0]);
     }
 
     #[test]

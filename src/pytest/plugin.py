@@ -643,7 +643,7 @@ class Log:
         self.pid = self._getpid()
         self.offset = self._time() - self._clock()
         self.broken = False
-        self.left = bytearray()
+        self.left, self.lost = bytearray(), False
         self.open()
 
     def open(self):
@@ -668,27 +668,30 @@ class Log:
         """`after_others`: the last writer may be another process, killed within its line."""
         if self._getpid() != self.pid:
             return
-        left = self.left
+        data, written = (line + "\n").encode("ascii"), 0
         try:
             # A test may have closed every descriptor it found, and its number may be another file.
             if self.identify() != self.identity:
                 self.open()
-            if after_others and not left and not self.ends_with_line():
-                left += b"\n"
-            if len(left) < LEFT_LIMIT:
-                left += (line + "\n").encode("ascii")
-            while left:
-                del left[: self._write(self.fd, left)]
+            if after_others and not self.left and not self.ends_with_line():
+                data = b"\n" + data
+            while self.left:
+                del self.left[: self._write(self.fd, self.left)]
+            while written < len(data) and not self.lost:
+                written += self._write(self.fd, data[written:])
         except OSError as error:
+            # No gaps: what is lost is lost to the end, or nobody would miss it.
+            self.lost = self.lost or len(self.left) > LEFT_LIMIT
+            if not self.lost:
+                self.left += data[written:]
             if not self.broken:
                 self.broken = True
                 complain("cannot write %s: %s" % (self.path, error))
 
     def close(self):
         """Says what is lost, where the tool may still hear it."""
-        if self.left and self._getpid() == self.pid:
-            lost = self.left.count(b"\n")
-            complain("%s could not be written, the last %d events are lost" % (self.path, lost))
+        if (self.left or self.lost) and self._getpid() == self.pid:
+            complain("%s could not be written to its end: what is not there is lost" % self.path)
 
     def ends_with_line(self):
         size = self._fstat(self.fd).st_size

@@ -1,7 +1,6 @@
 """The event log tells what happened, also when pytest does not get to tell it."""
 
 import json
-import re
 import signal
 
 import pytest
@@ -572,7 +571,7 @@ def test_a_full_disk_is_said_and_fails_no_test(project):
     result = project.run("1/1", command=["sh", "-c", "ulimit -f 0; " + " ".join(pytest_command)])
     assert result.exit == 0 and result.events == []
     assert result.err.count("cannot write") == 1, result.err
-    assert re.search(r"events.jsonl could not be written, the last \d+ events are lost", result.err), result.err
+    assert "events.jsonl could not be written to its end" in result.err, result.err
 
 
 def test_a_disk_that_is_full_for_a_while_loses_nothing(any_project):
