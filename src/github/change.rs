@@ -45,7 +45,15 @@ pub(crate) async fn of_run(client: &Client, context: &Context) -> Result<Option<
         // What triggered us names the head that was tested, and not the merge.
         (_, Some(_)) => return of_triggering_run(client, context).await,
     };
-    let tested = commit(client, context, &sha).await?;
+    let tested = match commit(client, context, &sha).await {
+        // The merge of a run that is repeated late may be gone.
+        Err(Error::NotFound(_)) if context.pull_request.is_some() => {
+            return of_listed_files(client, context)
+                .await
+                .map(|change| Some(Found::Change(change)));
+        }
+        found => found?,
+    };
     // What the event calls the base may be older than what was merged into.
     let before = match tested.parents.as_slice() {
         [first, _] => &first.sha,
@@ -64,7 +72,10 @@ async fn of_triggering_run(client: &Client, context: &Context) -> Result<Option<
     };
     let is_merged = context.triggering_event.as_deref() == Some("pull_request");
     if let (true, Some(sha)) = (is_merged, &pull.merge_commit_sha) {
-        let merge = commit(client, context, sha).await?;
+        let merge = match commit(client, context, sha).await {
+            Err(Error::NotFound(_)) => Commit::default(),
+            found => found?,
+        };
         let made = merge
             .committer
             .and_then(|committer| committer.date.parse::<Timestamp>().ok());
@@ -187,7 +198,7 @@ fn added(files: Vec<File>) -> Result<Added> {
     Ok(all)
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Commit {
     #[serde(default)]
     parents: Vec<Parent>,
@@ -348,6 +359,34 @@ mod tests {
         files
             .map(|(path, lines)| (path.as_str(), lines.iter().copied().collect()))
             .collect()
+    }
+
+    #[tokio::test]
+    async fn of_a_run_whose_merge_is_gone_the_list_of_files_tells() {
+        let (head, old) = ("2".repeat(40), "3".repeat(40));
+        let side = |sha: &str| json!({"sha": sha, "ref": "x", "repo": {"full_name": "acme/shop"}});
+        let pull = json!({"number": 7, "state": "open", "head": side(&head), "base": side(&old)});
+        let new = |path: &str| json!({"filename": path, "patch": "@@ -1,0 +2,1 @@\n+new"});
+        let answers = [
+            ("pulls/7".to_owned(), pull),
+            (
+                "pulls/7/files".to_owned(),
+                json!([new("a.py"), new("b.py")]),
+            ),
+            (
+                format!("compare/{head}...{old}"),
+                json!({"files": [new("a.py")]}),
+            ),
+        ];
+        let server = serve(answers).await;
+        let mut context = context(&server.uri());
+        (context.head_sha, context.pull_request) = (head, Some(7));
+        context.base_sha = Some(old);
+        let told = change(of_run(&client(&server), &context).await);
+        assert_eq!(lines(&told), [("b.py", vec![2])]);
+        context.head_sha = "4".repeat(40);
+        let other = of_run(&client(&server), &context).await;
+        assert!(other.is_err_and(|error| error.to_string().contains("other commits since")));
     }
 
     #[tokio::test]

@@ -232,25 +232,29 @@ fn slowest(view: &View<'_>) -> Option<Block> {
     if view.slowest.is_empty() {
         return None;
     }
+    let has_shards = view.slowest.iter().any(|case| case.shard.is_some());
     let item = |case: &TestCase| {
         let url = case
             .location
             .as_ref()
             .and_then(|location| view.links.line(location));
-        Item(vec![row(&[
+        let mut cells = vec![
             link(&name(&case.id), url.as_deref()),
             words::duration(case.duration().as_secs_f64()),
-            case.shard
-                .map_or_else(String::new, |shard| shard.to_string()),
-        ])])
+        ];
+        let shard = || case.shard.map(|shard| shard.to_string());
+        cells.extend(has_shards.then(|| shard().unwrap_or_default()));
+        Item(vec![row(&cells)])
     };
+    let heads = ["test", "time", "shard"];
+    let heads = &heads[..if has_shards { 3 } else { 2 }];
     Some(folded_table(
         String::new(),
         &match view.slowest.len() {
             1 => "The slowest test".to_owned(),
             several => format!("The {several} slowest tests"),
         },
-        &table_head(&["test", "time", "shard"], 2),
+        &table_head(heads, heads.len() - 1),
         view.slowest.iter().map(item).collect(),
     ))
 }

@@ -67,7 +67,9 @@ pub(super) fn totals(view: &View<'_>) -> Option<Block> {
     .collect();
     let mut heads = vec!["environment", "tests", "passed"];
     heads.extend(others.iter().map(|outcome| outcome.name()));
-    heads.push("wall time");
+    // Reports of other programs have no shards.
+    let has_shards = !view.shards.is_empty();
+    heads.extend(has_shards.then_some("wall time"));
     let item = |it: &EnvironmentRow<'_>| {
         let mut cells = vec![
             inline_code(it.name),
@@ -78,10 +80,8 @@ pub(super) fn totals(view: &View<'_>) -> Option<Block> {
             0 => String::new(),
             some => words::number(some),
         }));
-        cells.push(
-            it.wall_seconds
-                .map_or_else(|| "no results".to_owned(), words::duration),
-        );
+        let wall = it.wall_seconds.map(words::duration);
+        cells.extend(has_shards.then(|| wall.unwrap_or_else(|| "no results".to_owned())));
         Item(vec![row(&cells)])
     };
     Some(Block {

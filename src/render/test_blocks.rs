@@ -86,7 +86,8 @@ fn detailed_item(view: &View<'_>, case: &TestCase, amount: Amount) -> Item {
     let mut versions = brief_versions(view, case);
     let details = details(case, amount);
     if !details.is_empty() {
-        let summary = if amount.output {
+        let has_output = !(case.stdout.is_empty() && case.stderr.is_empty());
+        let summary = if amount.output && has_output {
             "Traceback and output"
         } else {
             "Traceback"

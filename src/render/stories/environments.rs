@@ -145,6 +145,22 @@ fn the_page_has_the_same_columns() {
 }
 
 #[test]
+fn reports_of_other_programs_have_no_columns_for_shards() {
+    let mut story = two_environments();
+    story.report.shards.clear();
+    for case in story.report.cases.whole_mut() {
+        case.shard = None;
+    }
+    let text = comment::comment(&story.view());
+    assert!(
+        !text.contains("wall time") && !text.contains("no results |"),
+        "{text}"
+    );
+    assert!(text.contains("| test | time |\n|---|---:|\n"), "{text}");
+    assert!(!super::page(&story.view(), None).contains(">Wall time<"));
+}
+
+#[test]
 fn other_programs_get_the_outcome_in_each() {
     let story = two_environments();
     let text = serde_json::to_string(&result_json(&story.view(), 3)).expect("JSON");

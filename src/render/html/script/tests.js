@@ -12,6 +12,7 @@ const testsView = (() => {
   const search = el("input", { type: "search", placeholder: "Search names and messages; -word leaves out", "aria-label": "Search tests", oninput: () => change({ q: search.value }) });
   const shards = [...new Set(tests.map((test) => test.shard))].filter(Boolean).sort((one, other) => one - other);
   const shard = select("Shard", [["", "All shards"], ...shards.map((index) => [String(index), `Shard ${index}`])], () => change({ shard: shard.value }));
+  shard.hidden = shards.length < 2;
   const pasts = [...new Set(tests.flatMap((test) => test.note.past || []))];
   const past = select("Since the baseline", [["", "Any change"], ...pasts.map((word) => [word, word[0].toUpperCase() + word.slice(1)])], () => change({ past: past.value }));
   past.hidden = pasts.length === 0;
@@ -33,7 +34,8 @@ const testsView = (() => {
     return [
       dot(test.outcome),
       el("span", { class: "name", title: test.id },
-        test.name, " ", test.note.message ? el("span", { class: test.outcome === "failed" || test.outcome === "error" ? "said" : "" }, test.note.message) : el("span", {}, test.rest ? test.file : "")),
+        test.name, " ", el("span", {}, test.rest ? test.file : ""), " ",
+        test.note.message ? el("span", { class: test.outcome === "failed" || test.outcome === "error" ? "said" : "" }, test.note.message) : null),
       test.note.attempts ? el("span", { class: "badge" }, counted(test.note.attempts, "attempt")) : null,
       el("span", { class: "spoken" }, test.outcome),
       bar(test.seconds / slowest),
