@@ -41,9 +41,10 @@ pub(crate) fn analyse(raw: &RawData, patterns: &Patterns) -> Analysed {
             (None, Err(_)) => Err(NO_SOURCE.to_owned()),
             (None, Ok(text)) => match Source::parse(&text, patterns) {
                 Ok(source) => {
-                    let strange =
-                        source.strangers(file) * STRANGERS > file.executed().lines().count();
-                    Ok((source.measure(file, branch), strange))
+                    let ran = file.executed();
+                    let strange = source.strangers(&ran) * STRANGERS > ran.lines().count();
+                    let arcs = branch.then_some(file.arcs.as_slice());
+                    Ok((source.measure(&ran, arcs), strange))
                 }
                 Err(error) => Err(format!("measured, but {error}, and left out")),
             },

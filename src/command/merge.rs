@@ -133,10 +133,14 @@ fn merge_coverage(args: &MergeArgs, files: &[Utf8PathBuf]) -> Result<bool> {
     for warning in &warnings {
         console::warn(warning);
     }
-    coverage_files::write(&coverage, &settings, &args.output)?;
-    if let Some(data) = &data {
-        coverage_files::write_data(data, &args.output)?;
-    }
+    let (reports, combined) = rayon::join(
+        || coverage_files::write(&coverage, &settings, &args.output),
+        || match &data {
+            Some(data) => coverage_files::write_data(data, &args.output),
+            None => Ok(()),
+        },
+    );
+    reports.and(combined)?;
     console::say(format!(
         "{}/coverage.xml: {:.2} % of {} files",
         args.output,

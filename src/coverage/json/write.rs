@@ -103,16 +103,16 @@ struct File {
 /// A file, or a function or class of it.
 #[derive(serde::Serialize)]
 struct Part {
-    executed_lines: BTreeSet<Line>,
+    executed_lines: Vec<Line>,
     summary: Summary,
-    missing_lines: BTreeSet<Line>,
-    excluded_lines: BTreeSet<Line>,
+    missing_lines: Vec<Line>,
+    excluded_lines: Vec<Line>,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_line: Option<Line>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    executed_branches: Option<BTreeSet<Arc>>,
+    executed_branches: Option<Vec<Arc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    missing_branches: Option<BTreeSet<Arc>>,
+    missing_branches: Option<Vec<Arc>>,
 }
 
 #[derive(serde::Serialize)]
@@ -206,14 +206,16 @@ impl Shape {
             exits: _,
             regions: _,
         } = file;
+        let all = |lines: &BTreeSet<Line>| lines.iter().copied().collect();
+        let taken = executed_arcs.union(uncounted_arcs).copied();
         Part {
-            executed_lines: executed.clone(),
+            executed_lines: all(executed),
             summary: self.summary(file.totals(), excluded.len()),
-            missing_lines: missing.clone(),
-            excluded_lines: excluded.clone(),
+            missing_lines: all(missing),
+            excluded_lines: all(excluded),
             start_line,
-            executed_branches: self.branch.then(|| executed_arcs | uncounted_arcs),
-            missing_branches: self.branch.then(|| missing_arcs.clone()),
+            executed_branches: self.branch.then(|| taken.collect()),
+            missing_branches: self.branch.then(|| missing_arcs.iter().copied().collect()),
         }
     }
 

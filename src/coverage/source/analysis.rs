@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fancy_regex::Regex;
 
-use super::super::raw::RawFile;
+use super::super::numbits::Numbits;
 use super::super::settings::Settings;
 use super::arcs::Arcs;
 use super::exclusion::{Definitions, matching, suites};
@@ -132,13 +132,9 @@ impl Source {
         })
     }
 
-    /// What of it ran.
-    pub(crate) fn measure(&self, raw: &RawFile, branch: bool) -> FileCoverage {
-        let ran: BTreeSet<Line> = raw
-            .executed()
-            .lines()
-            .map(|line| self.lines.first(line))
-            .collect();
+    /// What of it ran: the lines, and the arcs where branches were measured.
+    pub(crate) fn measure(&self, ran: &Numbits, arcs: Option<&[Arc]>) -> FileCoverage {
+        let ran: BTreeSet<Line> = ran.lines().map(|line| self.lines.first(line)).collect();
         let mut file = FileCoverage {
             executed: &self.statements & &ran,
             missing: &self.statements - &ran,
@@ -146,22 +142,21 @@ impl Source {
             regions: self.regions.clone(),
             ..FileCoverage::default()
         };
-        if branch {
-            self.measure_branches(&raw.arcs, &mut file);
+        if let Some(arcs) = arcs {
+            self.measure_branches(arcs, &mut file);
         }
         file
     }
 
-    /// Whether a run of this source can have seen that line. A tracer that saw others ran another
-    /// source.
-    pub(crate) fn strangers(&self, raw: &RawFile) -> usize {
+    /// How many of those lines a run of this source cannot have seen. A tracer that saw many ran
+    /// another source.
+    pub(crate) fn strangers(&self, ran: &Numbits) -> usize {
         let known = |line: Line| {
             let line = self.lines.first(line);
             // An empty module runs on a line it does not have.
             line == 1 || self.with_code.contains(&line) || self.excluded.contains(&line)
         };
-        raw.executed()
-            .lines()
+        ran.lines()
             .filter(|line| *line > self.lines.last().max(1) || !known(*line))
             .count()
     }

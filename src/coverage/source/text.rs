@@ -13,16 +13,19 @@ pub(super) fn decode(bytes: &[u8]) -> String {
         Some(rest) => (rest, true),
         None => (bytes, false),
     };
-    let text = if !marked && declares_another_encoding(bytes) {
+    let mut text: String = if !marked && declares_another_encoding(bytes) {
         // Of all the others only the bytes that are ASCII matter to lines and keywords.
         bytes.iter().map(|byte| char::from(*byte)).collect()
     } else {
         String::from_utf8_lossy(bytes).into_owned()
     };
-    let mut text = text
-        .replace("\r\n", "\n")
-        .replace('\r', "\n")
-        .replace('\x0c', " ");
+    // Nearly every source has neither.
+    if text.contains('\r') {
+        text = text.replace("\r\n", "\n").replace('\r', "\n");
+    }
+    if text.contains('\x0c') {
+        text = text.replace('\x0c', " ");
+    }
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }

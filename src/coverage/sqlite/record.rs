@@ -35,6 +35,10 @@ impl<'a> Value<'a> {
 
 /// A variable-length integer and the number of its bytes, at most nine.
 pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    // Nearly all of a data file are of one byte.
+    if let Some(byte @ 0..0x80) = bytes.first() {
+        return Some((u64::from(*byte), 1));
+    }
     let mut value = 0;
     for (index, byte) in bytes.iter().take(9).enumerate() {
         if index == 8 {
