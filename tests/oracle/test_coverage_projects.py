@@ -5,7 +5,6 @@ coverage.py's reports on the data that we combine are the same. PARALLEL_PYTEST_
 each: coverage.py needs minutes for them.
 """
 
-import json
 import os
 import random
 import re
@@ -19,6 +18,7 @@ from coverage.exceptions import NotPython
 from coverage.parser import PythonParser
 
 from packages import sources_of
+from peers import combined, comparable, reports
 
 HERE = Path(__file__).resolve().parent
 BINARY = os.environ.get("PARALLEL_PYTEST_BINARY", str(HERE.parent.parent / "target/release/parallel-pytest"))
@@ -83,29 +83,6 @@ def record(folder, target, names, branch):
     return files
 
 
-def reports(data_file, settings, target):
-    """What coverage.py says of one data file."""
-    target.mkdir()
-    cov = coverage.Coverage(data_file=str(data_file), config_file=str(settings), messages=False)
-    cov.load()
-    cov.json_report(outfile=str(target / "coverage.json"))
-    cov.xml_report(outfile=str(target / "coverage.xml"))
-    cov.lcov_report(outfile=str(target / "lcov.info"))
-    with open(target / "table.txt", "w") as table:
-        cov.report(file=table)
-    cov.html_report(directory=str(target / "html"))
-
-
-def comparable(folder):
-    """Each report without who wrote it when and where the sources are."""
-    report = json.loads((folder / "coverage.json").read_text())
-    del report["meta"]["timestamp"], report["meta"]["version"]
-    text = (folder / "coverage.xml").read_text()
-    for pattern in (r' (version|timestamp)="[^"]*"', r"<!--.*-->", r"(?s)<sources>.*</sources>"):
-        text = re.sub(pattern, "", text)
-    return {"json": report, "xml": text, "lcov": (folder / "lcov.info").read_text()}
-
-
 def pages(folder):
     return {path.name: re.sub(r"created at [^<]*", "", path.read_text()) for path in sorted((folder / "html").glob("*.html"))}
 
@@ -120,10 +97,7 @@ def test_every_report_is_that_of_coverage_py(tmp_path, monkeypatch, package, bra
     settings.write_text(SETTINGS.format(branch=branch))
     files = record(folder, tmp_path, names, branch)
 
-    cov = coverage.Coverage(data_file=str(tmp_path / "combined"), config_file=str(settings), messages=False)
-    cov.combine(files, strict=True, keep=True)
-    cov.save()
-    reports(tmp_path / "combined", settings, tmp_path / "theirs")
+    reports(combined(files, settings, tmp_path), settings, tmp_path / "theirs")
 
     ours = tmp_path / "ours"
     environment = {**os.environ, "COVERAGE_RCFILE": str(settings)}
