@@ -367,7 +367,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::Totals;
+    use crate::model::case::Totals;
 
     fn manifest(shard: &str, attempt: u32) -> ShardManifest {
         ShardManifest {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::rename;
+use crate::model::case::Outcome;
 use crate::model::case_table::Case;
 use crate::model::comparison::{Baseline, BaselineTest, Comparison, SlowDown};
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, Report};
+use crate::model::report::Report;
 
 /// A test is slower if it takes this many times as long, and so many seconds more: less is the noise
 /// of machines.
@@ -98,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::report::TestCase;
+    use crate::model::case::TestCase;
 
     fn report(tests: &[(&str, Outcome, f64)]) -> Report {
         let cases = tests.iter().map(|(id, outcome, seconds)| TestCase {

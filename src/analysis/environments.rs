@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::merge::{Merged, ShardResult};
 use super::verdict::{JobResults, coverage_reason, decide};
+use crate::model::case::{Outcome, TestCase};
 use crate::model::cases::Cases;
 use crate::model::coverage::Coverage;
 use crate::model::plan::Plan;
-use crate::model::report::{EnvironmentRun, Outcome, Report, TestCase};
+use crate::model::report::{EnvironmentRun, Report};
 use crate::model::verdict::{Reason, Verdict};
 
 /// What one environment left behind.

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::merge::{ShardResult, exit_status};
+use crate::model::case::{Outcome, TestCase};
 use crate::model::history::{End, Ends, Estimate, FileHistory, HISTORY_VERSION, History};
 use crate::model::node_id::NodeId;
 use crate::model::renames::{self, function_of};
-use crate::model::report::{Outcome, TestCase};
 use crate::pytest::lessons::{Fixture, Lessons};
 
 /// A test that so many runs did not have is forgotten; so is a file, after more.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::case::{Phase, TestCase, Totals};
 use crate::model::node_id::NodeId;
 use crate::model::plan::Plan;
-use crate::model::report::{Phase, Report, ShardRun, TestCase, Totals};
+use crate::model::report::{Report, ShardRun};
 use crate::model::shard::Shard;
 use crate::model::shard_manifest::ShardManifest;
 use crate::pytest::log::ShardLog;

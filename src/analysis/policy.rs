@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use clap::ValueEnum;
 
 use crate::coverage::diff::Patch;
+use crate::model::case::Totals;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::Coverage;
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
-use crate::model::report::{Report, Totals};
+use crate::model::report::Report;
 use crate::model::verdict::{Reason, Verdict};
 
 /// The failures of tests that count.
@@ -125,7 +126,7 @@ pub(crate) fn patch_below(wanted: f64, patch: Option<&Patch>) -> Option<Reason> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::{Outcome, TestCase};
+    use crate::model::case::{Outcome, TestCase};
     use crate::model::shard::Shard;
 
     fn red(failed: usize, errors: usize) -> Verdict {

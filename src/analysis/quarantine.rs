@@ -171,8 +171,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::case::{Outcome, TestCase};
     use crate::model::node_id::NodeId;
-    use crate::model::report::{Outcome, TestCase};
 
     fn report(tests: &[(&str, Outcome)]) -> Report {
         let case = |(id, outcome): &(&str, Outcome)| TestCase {

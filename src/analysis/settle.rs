@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::merge::ShardResult;
+use crate::model::case::{Phase, Problem, ProblemKind, TestCase};
 use crate::model::node_id::NodeId;
 use crate::model::plan::Plan;
-use crate::model::report::{Phase, Problem, ProblemKind, TestCase};
 use crate::model::shard::Shard;
 use crate::pytest::log::{Broken, ShardLog};
 
@@ -250,9 +250,9 @@ mod tests {
     use super::*;
     use crate::analysis::merge::merge;
     use crate::analysis::verdict::decide;
+    use crate::model::case::Outcome;
     use crate::model::plan::Queue;
     use crate::model::plan::tests::plan;
-    use crate::model::report::Outcome;
     use crate::model::verdict::{Reason, Verdict};
 
     const START: &str =

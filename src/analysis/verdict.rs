@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::merge::{Merged, ShardResult, exit_status};
+use crate::model::case::TestCase;
 use crate::model::coverage::Coverage;
 use crate::model::plan::Plan;
-use crate::model::report::TestCase;
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
 use crate::pytest::log::ShardLog;
@@ -214,8 +214,8 @@ fn last_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::merge::merge;
+    use crate::model::case::Outcome;
     use crate::model::plan::tests::plan;
-    use crate::model::report::Outcome;
     use crate::model::shard_manifest::{MANIFEST_VERSION, ShardManifest};
 
     fn result(plan: &Plan, shard: Shard, events: &str) -> ShardResult {
@@ -239,7 +239,7 @@ mod tests {
                 gave_back: None,
                 retry_broken: None,
                 environment: String::new(),
-                totals: crate::model::report::Totals::default(),
+                totals: crate::model::case::Totals::default(),
                 peak_memory: None,
             }),
             log: Some(ShardLog::read(format!("{session}\n{events}").as_bytes()).expect("a log")),

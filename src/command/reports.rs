@@ -124,8 +124,8 @@ mod tests {
     use fs_err as fs;
 
     use super::*;
+    use crate::model::case::Outcome;
     use crate::model::exit::Exit;
-    use crate::model::report::Outcome;
 
     fn concluded(reports: &[&str]) -> Result<Conclusion> {
         let folder = tempfile::tempdir()?;

@@ -17,7 +17,7 @@ use super::console;
 use super::shard::{ShardJob, say_culprit};
 use super::shard_coverage;
 use super::turn::Turn;
-use crate::model::report::{Phase, TestCase};
+use crate::model::case::{Phase, TestCase};
 use crate::model::shard::Shard;
 use crate::pytest::log::ShardLog;
 use crate::pytest::plugin::RETRY_FILE;

@@ -11,8 +11,8 @@ use super::console;
 use super::work::shard_of_job;
 use crate::junit::found::ReadEnd;
 use crate::junit::read;
+use crate::model::case::TestCase;
 use crate::model::exit::{Exit, UsageError};
-use crate::model::report::TestCase;
 use crate::model::shard::Shard;
 use crate::planner::names;
 

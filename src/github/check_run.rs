@@ -258,7 +258,7 @@ mod tests {
     use super::super::fake_checks::Checks;
     use super::*;
     use crate::model::annotation::Level;
-    use crate::model::report::Location;
+    use crate::model::case::Location;
 
     async fn start(checks: &Checks) -> (MockServer, Client, Context) {
         let server = MockServer::start().await;

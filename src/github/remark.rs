@@ -109,7 +109,7 @@ fn basic_plane(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::Location;
+    use crate::model::case::Location;
 
     #[test]
     fn an_annotation_is_within_the_limits_of_the_api() {

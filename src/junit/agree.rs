@@ -2,7 +2,7 @@
 
 use super::found::{JunitRead, ReadEnd};
 use crate::model::brief::Brief;
-use crate::model::report::{Outcome, TestCase};
+use crate::model::case::{Outcome, TestCase};
 
 /// What both can tell: a report shows a rerun as a plain pass, and knows neither strictness nor loss.
 #[derive(Default, PartialEq)]

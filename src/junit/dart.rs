@@ -197,7 +197,7 @@ impl DartReader {
 mod tests {
     use super::super::found::{JunitRead, ReadEnd};
     use super::super::read::read;
-    use crate::model::report::Outcome;
+    use crate::model::case::Outcome;
 
     #[test]
     fn a_run_that_was_stopped_keeps_what_ended_and_names_what_did_not() {

@@ -9,7 +9,7 @@ use camino::{Utf8Component, Utf8Path};
 
 use super::xml::Element;
 use crate::model::brief::Brief;
-use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
+use crate::model::case::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
 
 /// What we say about a case in properties.
 pub(super) const OUR_PROPERTIES: [&str; 4] = ["nodeid", "shard", "outcome", "attempts"];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::found::{JunitRead, ReadEnd};
 use super::read::read;
-use crate::model::report::TestCase;
+use crate::model::case::TestCase;
 
 macro_rules! fixture {
     ($name:literal) => {

@@ -12,9 +12,9 @@ use hashbrown::HashTable;
 
 use super::dialect::{self, Program, RawCase};
 use super::visible::shortened;
+use crate::model::case::{Outcome, Phase, Problem, ProblemKind, TestCase};
 use crate::model::case_table::CaseTable;
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 
 #[derive(Default)]
 pub(super) struct Fold {

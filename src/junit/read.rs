@@ -325,8 +325,8 @@ impl Tally {
 mod tests {
     use super::super::collect::MAX_WARNINGS;
     use super::*;
-    use crate::model::report::TestCase;
-    use crate::model::report::{Outcome, ProblemKind};
+    use crate::model::case::TestCase;
+    use crate::model::case::{Outcome, ProblemKind};
 
     fn whole(report: &str) -> Vec<TestCase> {
         let JunitRead {

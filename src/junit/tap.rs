@@ -295,7 +295,7 @@ mod tests {
     fn names(report: &str) -> (Vec<String>, ReadEnd) {
         let JunitRead { cases, end, .. } = read(report.as_bytes());
         let line =
-            |case: crate::model::report::TestCase| format!("{} {}", case.outcome.name(), case.id);
+            |case: crate::model::case::TestCase| format!("{} {}", case.outcome.name(), case.id);
         (cases.into_whole().map(line).collect(), end)
     }
 

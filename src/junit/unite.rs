@@ -163,8 +163,8 @@ mod tests {
 
     use super::super::read::read;
     use super::*;
+    use crate::model::case::Outcome;
     use crate::model::case_table::Case;
-    use crate::model::report::Outcome;
 
     fn file(name: &str, text: &str) -> (String, JunitRead) {
         (name.to_owned(), read(text.as_bytes()))

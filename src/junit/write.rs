@@ -24,9 +24,10 @@ use rayon::prelude::*;
 use super::dialect::{GENERATOR, LOST, OUR_PROPERTIES, XFAIL, is_rerun, phase_type};
 use super::visible::{every, visible};
 use crate::model::brief::Brief;
+use crate::model::case::{Outcome, Phase, Problem, ProblemKind, Totals};
 use crate::model::case_table::Case;
 use crate::model::cases::Cases;
-use crate::model::report::{EnvironmentRun, Outcome, Phase, Problem, ProblemKind, Report, Totals};
+use crate::model::report::{EnvironmentRun, Report};
 
 const SKIP: &str = "pytest.skip";
 /// So many cases are made text by one thread at a time.
@@ -414,8 +415,8 @@ mod tests {
     use super::super::found::{JunitRead, ReadEnd};
     use super::super::read::read;
     use super::*;
+    use crate::model::case::{Location, TestCase};
     use crate::model::node_id::NodeId;
-    use crate::model::report::{Location, TestCase};
 
     fn report(cases: Vec<TestCase>) -> Report {
         Report {

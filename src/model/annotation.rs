@@ -1,6 +1,6 @@
 //! A remark on a line of the repository, as a check run or a workflow command shows it.
 
-use super::report::Location;
+use super::case::Location;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {

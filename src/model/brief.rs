@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::case::{Location, Outcome, TestCase};
 use super::node_id::NodeId;
-use super::report::{Location, Outcome, TestCase};
 use super::shard::Shard;
 
 /// Of one attempt, borrowed from wherever it is kept.

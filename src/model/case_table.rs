@@ -8,9 +8,9 @@ use indexmap::IndexSet;
 
 use super::blocks::{Items, Texts};
 use super::brief::{Brief, is_joined};
+use super::case::{Outcome, TestCase, junit_names};
 use super::node_id::NodeId;
 use super::order::compare;
-use super::report::{Outcome, TestCase, junit_names};
 use super::shard::Shard;
 
 /// Every test once.

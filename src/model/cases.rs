@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
+use super::case::{TestCase, Totals};
 use super::case_table::{Case, CaseTable};
-use super::report::{TestCase, Totals};
 
 /// Every test once, in the order of its node id.
 #[derive(Clone, Debug, PartialEq)]

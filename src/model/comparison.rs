@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::case::{Outcome, Totals};
 use super::coverage::CoverageTotals;
 use super::node_id::NodeId;
-use super::report::{Outcome, Totals};
 
 /// What is known of the earlier run.
 #[derive(Clone, Debug, Default, PartialEq)]

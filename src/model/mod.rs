@@ -3,6 +3,7 @@
 pub(crate) mod annotation;
 mod blocks;
 pub(crate) mod brief;
+pub(crate) mod case;
 pub(crate) mod case_table;
 pub(crate) mod cases;
 pub(crate) mod comparison;

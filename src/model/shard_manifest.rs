@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::report::Totals;
+use super::case::Totals;
 use super::shard::Shard;
 
 pub(crate) const MANIFEST_VERSION: u32 = 1;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::case::{Location, Totals};
 use super::node_id::NodeId;
-use super::report::{Location, Totals};
 use super::shard::Shard;
 
 /// Green only if there is not one reason against it.

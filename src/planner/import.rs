@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::model::case::{Outcome, TestCase};
 use crate::model::history::History;
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, TestCase};
 
 /// One test as another program saw it.
 #[derive(Clone, Debug, PartialEq)]

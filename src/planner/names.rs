@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::estimate::in_microseconds;
 use super::partition::partition;
 use super::sequence::{Builder, seed};
-use crate::model::report::{Outcome, TestCase};
+use crate::model::case::{Outcome, TestCase};
 
 /// How names were dealt out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,8 +147,8 @@ fn ends(text: &str, separator: char) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::case::Location;
     use crate::model::node_id::NodeId;
-    use crate::model::report::Location;
     use proptest::prelude::*;
     use std::time::Duration;
 

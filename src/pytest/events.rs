@@ -16,7 +16,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 
-use crate::model::report::Phase;
+use crate::model::case::Phase;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -8,8 +8,8 @@ use camino::Utf8PathBuf;
 
 use super::events::{self, Event, Item, PhaseEvent, PhaseOutcome};
 use super::lessons::{Lessons, Teacher};
+use crate::model::case::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
 use crate::model::node_id::NodeId;
-use crate::model::report::{Location, Outcome, Phase, Problem, ProblemKind, TestCase};
 
 /// All that one shard's event log says.
 #[derive(Clone, Debug, Default, PartialEq)]

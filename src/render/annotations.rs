@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::model::annotation::{Annotation, Level};
+use crate::model::case::{Location, Outcome, TestCase};
 use crate::model::node_id::NodeId;
-use crate::model::report::{Location, Outcome, TestCase};
 use crate::model::verdict::Reason;
 
 use super::sentence::Sentence;

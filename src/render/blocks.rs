@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use camino::Utf8Path;
 
+use crate::model::case::{Outcome, TestCase, Totals};
 use crate::model::coverage::CoverageTotals;
-use crate::model::report::{Outcome, TestCase, Totals};
 
 use super::amount::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::bar;

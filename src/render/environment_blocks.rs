@@ -6,7 +6,7 @@ use super::environments::EnvironmentRow;
 use super::markdown::{inline_code, row, table_head};
 use super::view::View;
 use super::{visible, words};
-use crate::model::report::{Outcome, TestCase};
+use crate::model::case::{Outcome, TestCase};
 
 /// `shard 3/6`, or where there are several environments those in which it became what it is: `in 3.12`,
 /// `in 3.11 and 3.12`, `in all environments`.

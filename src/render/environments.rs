@@ -1,7 +1,8 @@
 //! The environments that a run had.
 
 use super::words;
-use crate::model::report::{EnvironmentRun, Report, Totals};
+use crate::model::case::Totals;
+use crate::model::report::{EnvironmentRun, Report};
 
 /// The suite in one of several environments.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! Each reason of a red verdict in words: what happened, and what to do about it.
 
+use crate::model::case::Location;
 use crate::model::node_id::NodeId;
-use crate::model::report::Location;
 use crate::model::shard::Shard;
 use crate::model::verdict::Reason;
 

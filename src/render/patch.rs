@@ -1,7 +1,7 @@
 //! The coverage of a change, for every sink: what it adds and no test runs.
 
+use crate::model::case::Location;
 use crate::model::coverage::Line;
-use crate::model::report::Location;
 
 use super::amount::NAME_BYTES;
 use super::budget::{Block, Item, folded_table};

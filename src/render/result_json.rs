@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::model::case::{Outcome, Totals};
 use crate::model::case_table::Case;
 use crate::model::cases::Cases;
 use crate::model::comparison::{Baseline, BaselineTest, Comparison};
 use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, Totals};
 
 use super::environments::EnvironmentRow;
 use super::explanation::Explanation;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::case::{Location, Outcome, TestCase};
 use crate::model::coverage::CoverageTotals;
-use crate::model::report::{Location, Outcome, TestCase};
 
 use super::bar;
 use super::comparison_lines;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::model::case::{Location, Phase, Problem, ProblemKind, TestCase};
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
-use crate::model::report::{Location, Phase, Problem, ProblemKind, TestCase};
 
 use super::amount::{Amount, MESSAGE_BYTES, NAME_BYTES};
 use super::budget::{Block, Item};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8Path;
 
 use crate::coverage::diff::Patch;
+use crate::model::case::{Location, Outcome, TestCase, Totals};
 use crate::model::case_table::Case;
 use crate::model::cases::Cases;
 use crate::model::comparison::Comparison;
@@ -12,7 +13,7 @@ use crate::model::coverage::{Coverage, CoverageTotals};
 use crate::model::history::{End, Ends};
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
-use crate::model::report::{Location, Outcome, Report, ShardRun, TestCase, Totals};
+use crate::model::report::{Report, ShardRun};
 use crate::model::verdict::{Reason, Verdict};
 
 use super::environments::{self, EnvironmentRow};

@@ -58,7 +58,7 @@ pub(crate) fn annotation_line(annotation: &Annotation) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::model::report::Location;
+    use crate::model::case::Location;
     use crate::render::gfm::hostile;
 
     use super::*;

@@ -10,11 +10,11 @@ use camino::Utf8Path;
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use crate::model::case::{Outcome, Phase, Problem, ProblemKind, TestCase};
 use crate::model::case_table::Case;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::{Coverage, FileCoverage, Line};
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, Phase, Problem, ProblemKind, TestCase};
 use crate::render::markdown::is_plain_url;
 use crate::render::view::View;
 use crate::render::visible;

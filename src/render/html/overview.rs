@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 
 use serde::Serialize;
 
+use crate::model::case::{Location, Outcome, TestCase};
 use crate::model::case_table::Case;
 use crate::model::comparison::Comparison;
 use crate::model::coverage::CoverageTotals;
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
-use crate::model::report::{Location, Outcome, TestCase};
 use crate::render::explanation::Explanation;
 use crate::render::patch_view::{PatchFile, PatchView};
 use crate::render::sentence::{Part, Sentence};

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use scraper::{ElementRef, Html, Selector};
 use serde_json::Value;
 
+use crate::model::case::{Location, Outcome, ProblemKind, TestCase};
 use crate::model::coverage::{Coverage, FileCoverage};
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
-use crate::model::report::{Location, Outcome, ProblemKind, TestCase};
 use crate::model::shard::Shard;
 use crate::model::verdict::Reason;
 use crate::render::gfm::hostile;

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::model::report::{Outcome, ShardRun};
+use crate::model::case::Outcome;
+use crate::model::report::ShardRun;
 use crate::render::view::{ShardRow, View, named_counts};
 use crate::render::words;
 

@@ -2,7 +2,7 @@
 
 use super::Story;
 use crate::analysis::environments::unite;
-use crate::model::report::Outcome;
+use crate::model::case::Outcome;
 use crate::model::verdict::Reason;
 use crate::render::result_json::{ResultJson, result_json};
 use crate::render::style::{Options, Style};

@@ -8,7 +8,7 @@ use fs_err as fs;
 use scraper::{ElementRef, Html};
 
 use super::{Story, page, shard, test};
-use crate::model::report::Outcome;
+use crate::model::case::Outcome;
 use crate::render::annotations::annotations;
 use crate::render::comment::comment;
 use crate::render::shared_comment::compose::compose;

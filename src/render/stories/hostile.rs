@@ -8,9 +8,9 @@ use proptest::test_runner::TestRunner;
 
 use super::limits::assert_is_ours;
 use super::{Story, compared, problem, shard, test};
+use crate::model::case::{Outcome, ProblemKind};
 use crate::model::comparison::SlowDown;
 use crate::model::node_id::NodeId;
-use crate::model::report::{Outcome, ProblemKind};
 use crate::model::verdict::Reason;
 use crate::render::annotations::annotations;
 use crate::render::comment::comment;

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::{Story, compared, many_failures, problem, shard, test};
 use crate::coverage::diff::Patch;
+use crate::model::case::{Location, Outcome, ProblemKind};
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
-use crate::model::report::{Location, Outcome, ProblemKind};
 use crate::model::verdict::Reason;
 use crate::render::amount::Amount;
 use crate::render::annotations::{self, annotations};

@@ -14,14 +14,13 @@ use std::time::Duration;
 
 use crate::analysis::compare::compare;
 use crate::coverage::diff::{self, Patch};
+use crate::model::case::{Location, Outcome, Phase, Problem, ProblemKind, TestCase, Totals};
 use crate::model::comparison::{Baseline, BaselineTest, Comparison, SlowDown};
 use crate::model::coverage::{Coverage, FileCoverage};
 use crate::model::history::Ends;
 use crate::model::node_id::NodeId;
 use crate::model::quarantine::Quarantined;
-use crate::model::report::{
-    Location, Outcome, Phase, Problem, ProblemKind, Report, ShardRun, TestCase, Totals,
-};
+use crate::model::report::{Report, ShardRun};
 use crate::model::shard::Shard;
 use crate::model::verdict::{Reason, Verdict};
 
