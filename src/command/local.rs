@@ -196,15 +196,14 @@ pub(crate) async fn local(args: LocalArgs) -> Result<Exit> {
         progress.abort();
     }
     let ended = ended?;
-    let all: Vec<Ended> = ended.values().cloned().collect();
-    if let Some(error) = nothing_started(&all) {
+    if let Some(error) = nothing_started(&ended) {
         return Err(error);
     }
 
     let conclusion = conclude(&args, &job, &ended, history, beside)?;
     Ok(match interrupts.signal() {
         Some(_) => interrupted(&interrupts),
-        None => exit_of(&all, &conclusion),
+        None => exit_of(ended.values(), &conclusion),
     })
 }
 
@@ -347,12 +346,12 @@ async fn run_all(
 }
 
 /// Where no shard could be started, the command is wrong and no test was lost.
-fn nothing_started(ended: &[Ended]) -> Option<anyhow::Error> {
+fn nothing_started(ended: &BTreeMap<Shard, Ended>) -> Option<anyhow::Error> {
     let message = |ended: &Ended| match ended {
         Ended::NotStarted(message) => Some(message.clone()),
         _ => None,
     };
-    let messages: Option<Vec<String>> = ended.iter().map(message).collect();
+    let messages: Option<Vec<String>> = ended.values().map(message).collect();
     let message = messages?.into_iter().next()?;
     Some(UsageError::new(message).into())
 }

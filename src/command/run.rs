@@ -126,7 +126,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit> {
     if interrupts.signal().is_some() {
         return Ok(interrupted(&interrupts));
     }
-    Ok(exit_of(&[ended], &conclusion))
+    Ok(exit_of(std::iter::once(&ended), &conclusion))
 }
 
 /// The exit status after a signal.

@@ -424,12 +424,15 @@ pub(crate) fn write_junit(
 
 /// The exit status of a run: where what the tests stand on failed before any of them, no test is to
 /// blame, and none was lost.
-pub(crate) fn exit_of(ended: &[Ended], conclusion: &Conclusion) -> Exit {
+pub(crate) fn exit_of<'a>(
+    mut ended: impl Iterator<Item = &'a Ended> + Clone,
+    conclusion: &Conclusion,
+) -> Exit {
     let is_outside = |ended: &Ended| matches!(ended, Ended::EnvironmentFailed(_));
     let exit = conclusion.exit();
-    let nothing_ran = ended.iter().all(is_outside) && conclusion.report.totals().finished() == 0;
+    let nothing_ran = ended.clone().all(is_outside) && conclusion.report.totals().finished() == 0;
     // A shard whose tests all passed, but whose files are incomplete, proves too little.
-    let is_unproven = exit == Exit::Green && ended.iter().any(is_outside);
+    let is_unproven = exit == Exit::Green && ended.any(is_outside);
     if nothing_ran || is_unproven {
         Exit::World
     } else {

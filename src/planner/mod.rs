@@ -5,6 +5,7 @@ pub(crate) mod bundle;
 pub(crate) mod estimate;
 pub(crate) mod fleet_count;
 pub(crate) mod import;
+mod law;
 pub(crate) mod names;
 mod owners;
 pub(crate) mod partition;

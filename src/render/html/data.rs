@@ -100,12 +100,13 @@ struct SourceText {
     partial: Vec<(Line, Vec<Line>)>,
 }
 
-/// Writes all of it as JSON that can stand in the page.
+/// Writes all of it as JSON that can stand in the page, the tests in the order of [`by_weight`].
 ///
 /// # Errors
 /// The writer's. None that data of ours could cause.
 pub(super) fn write(
     view: &View<'_>,
+    by_weight: &[u32],
     sources: Sources<'_>,
     out: impl io::Write,
 ) -> serde_json::Result<()> {
@@ -118,7 +119,7 @@ pub(super) fn write(
     // The folder of the suite inside of the repository, with a slash at its end, or empty.
     data.serialize_entry("folder", &name(folder(view)))?;
     // The worst first.
-    let rows = Rows::new(view);
+    let rows = Rows::new(view, by_weight);
     data.serialize_entry("tests", &rows)?;
     let Beside {
         files,
@@ -151,6 +152,7 @@ pub(super) fn write(
 /// The rows of all tests, made one by one while they are written.
 struct Rows<'a> {
     view: &'a View<'a>,
+    by_weight: &'a [u32],
     beside: RefCell<Beside<'a>>,
 }
 
@@ -170,9 +172,10 @@ struct Beside<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(view: &'a View<'a>) -> Self {
+    fn new(view: &'a View<'a>, by_weight: &'a [u32]) -> Self {
         Self {
             view,
+            by_weight,
             beside: RefCell::new(Beside {
                 files: Vec::new(),
                 notes: BTreeMap::new(),
@@ -192,8 +195,8 @@ impl Serialize for Rows<'_> {
         let mut beside = self.beside.borrow_mut();
         let cases = self.view.cases;
         let mut rows = serializer.serialize_seq(None)?;
-        for (position, place) in by_weight(self.view).into_iter().enumerate() {
-            let made = beside.row(position, cases.get(place as usize));
+        for (position, place) in self.by_weight.iter().enumerate() {
+            let made = beside.row(position, cases.get(*place as usize));
             let Some(row) = made.map_err(S::Error::custom)? else {
                 beside.hidden = cases.len() - position;
                 break;

@@ -18,7 +18,6 @@ use crate::render::visible;
 use crate::render::words;
 use crate::render::{environment_blocks, environments};
 
-use super::data::by_weight;
 use super::timeline::Timeline;
 
 /// Tests in one list of the overview; the list of tests has all.
@@ -210,17 +209,16 @@ struct PatchedFile {
     share: f64,
 }
 
-/// The order of [`by_weight`].
+/// The order of [`by_weight`](super::data::by_weight).
 fn weight(case: Case<'_>) -> (Reverse<Outcome>, (&str, &str)) {
     (Reverse(case.outcome()), case.id_parts())
 }
 
 impl Overview {
-    pub(super) fn new(view: &View<'_>) -> Self {
-        let ordered = by_weight(view);
+    pub(super) fn new(view: &View<'_>, by_weight: &[u32]) -> Self {
         let place_of = |case: &TestCase| {
             let place = |place: &u32| weight(view.cases.get(*place as usize));
-            ordered
+            by_weight
                 .binary_search_by_key(&weight(case.into()), place)
                 .unwrap_or(0)
         };

@@ -40,6 +40,7 @@ pub(crate) fn page(
     sources: Sources<'_>,
     mut out: impl io::Write,
 ) -> anyhow::Result<()> {
+    let by_weight = data::by_weight(view);
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
@@ -52,12 +53,12 @@ pub(crate) fn page(
             style => safe(STYLE),
             script => safe(SCRIPT),
             data => safe(DATA),
-            overview => Value::from(Serde(Overview::new(view))),
+            overview => Value::from(Serde(Overview::new(view, &by_weight))),
         },
     )?;
     let (head, foot) = frame.split_once(DATA).context("it has no place for data")?;
     out.write_all(head.as_bytes())?;
-    data::write(view, sources, &mut out)?;
+    data::write(view, &by_weight, sources, &mut out)?;
     Ok(out.write_all(foot.as_bytes())?)
 }
 
